@@ -1,0 +1,63 @@
+"""The error tree of both packages.
+
+Expected outcomes (a refused batch) are values, `wire.DropReason`; what is drawn here is a bug or a broken dependency,
+or a request that a person can correct::
+
+    JalkiError
+    ├── SettingsError        an environment variable has a value that cannot be used
+    ├── EmbeddedError        the embedded Postgres cannot be started or stopped
+    ├── StorageError         Postgres refused or could not be reached
+    │   └── MigrationError   the schema cannot be brought to this version
+    └── RequestError         a caller asked for something that cannot be answered
+        ├── NotFoundError    the site, page or date range is not known
+        ├── InvalidError     a parameter has no meaning
+        └── ForbiddenError   the caller's token or session does not allow it
+"""
+
+
+class JalkiError(Exception):
+    """Something failed; the message says what to do about it."""
+
+
+class SettingsError(JalkiError):
+    """An environment variable has a value that cannot be used."""
+
+
+class EmbeddedError(JalkiError):
+    """The embedded Postgres cannot be started or stopped."""
+
+
+class StorageError(JalkiError):
+    """Postgres refused the statement or could not be reached."""
+
+
+class MigrationError(StorageError):
+    """The schema cannot be brought to this version."""
+
+
+class RequestError(JalkiError):
+    """A caller asked for something that cannot be answered; `status` is the HTTP status of the answer."""
+
+    status = 400
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class NotFoundError(RequestError):
+    """The site, page or thing asked for is not known."""
+
+    status = 404
+
+
+class InvalidError(RequestError):
+    """A parameter has no meaning."""
+
+    status = 400
+
+
+class ForbiddenError(RequestError):
+    """The caller is not signed in, or its token does not allow this."""
+
+    status = 403

@@ -1,0 +1,94 @@
+"""The identifiers and closed sets that SQL, wire, Python and the web page share.
+
+Nothing here reads a clock or a random source: callers pass both in, so that a test can fix them.
+"""
+
+import hashlib
+from enum import IntEnum
+from typing import NewType
+
+SiteId = NewType("SiteId", int)
+ShardKey = NewType("ShardKey", int)
+PageId = NewType("PageId", int)
+ElementId = NewType("ElementId", int)
+SectionId = NewType("SectionId", int)
+ViewId = NewType("ViewId", int)
+VisitorKey = NewType("VisitorKey", int)
+FlushId = NewType("FlushId", int)
+
+MAX_BUCKETS = 256
+_FLUSH_COUNTER_BITS = 22
+
+WHOLE_SITE = PageId(0)
+"""The page id under which rollups keep the figures of the whole site; no path hashes to it."""
+
+
+class Device(IntEnum):
+    """The class of a visitor's screen; `ALL` stands only in questions, never in stored facts."""
+
+    ALL = 0
+    DESKTOP = 1
+    TABLET = 2
+    PHONE = 3
+
+
+class Navigation(IntEnum):
+    """How a view began."""
+
+    LOAD = 0
+    RESTORE = 1
+    ROUTE = 2
+    PRERENDER = 3
+
+
+class ClickKind(IntEnum):
+    """What made a click."""
+
+    MOUSE = 0
+    TOUCH = 1
+    PEN = 2
+    KEYBOARD = 3
+
+
+class Role(IntEnum):
+    """What an element of a layout is to its reader; the wireframe draws each in its own way."""
+
+    TEXT = 0
+    LINK = 1
+    BUTTON = 2
+    FIELD = 3
+    IMAGE = 4
+    HEADING = 5
+    LANDMARK = 6
+    MEDIA = 7
+
+
+FIXED_FLAG = 16
+"""Added to a `Role` on the wire where the element does not scroll with the page."""
+
+
+def text_id(text: str) -> int:
+    """Return the signed 64-bit id of a path or an element key: the first 8 bytes of BLAKE2b; never 0."""
+    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True) or 1
+
+
+def shard_key(site_id: SiteId, bucket: int) -> ShardKey:
+    """Return the distribution key of one bucket of a site.
+
+    Raises:
+        ValueError: the bucket is outside 0..255.
+    """
+    if not 0 <= bucket < MAX_BUCKETS:
+        raise ValueError(f"bucket {bucket} is outside 0..{MAX_BUCKETS - 1}")
+    return ShardKey(site_id << 8 | bucket)
+
+
+def shard_keys(site_id: SiteId, buckets: int) -> list[ShardKey]:
+    """Return the keys of all of a site's buckets, for `where shard_key = any($1)`."""
+    return [shard_key(site_id, bucket) for bucket in range(buckets)]
+
+
+def flush_id(unix_ms: int, counter: int) -> FlushId:
+    """Return a time-ordered 63-bit id: milliseconds above, 22 bits of `counter` (process salt and sequence) below."""
+    return FlushId(unix_ms << _FLUSH_COUNTER_BITS | counter & ((1 << _FLUSH_COUNTER_BITS) - 1))

@@ -1,0 +1,99 @@
+"""Every setting, read once from the environment into one frozen object.
+
+The table in the README is tested against `describe()`. Nothing else in the program reads the environment.
+"""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from collector.errors import SettingsError
+
+_PREFIX = "JALKI_"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one process; each field's environment variable is `JALKI_` and its name in capitals."""
+
+    database_url: str = field(default="", metadata={"doc": "Postgres to use; empty: the embedded one"})
+    data_dir: str = field(default="", metadata={"doc": "where the embedded Postgres keeps its data; empty: a folder of the user"})
+    host: str = field(default="127.0.0.1", metadata={"doc": "address to listen on"})
+    port: int = field(default=8100, metadata={"doc": "port to listen on"})
+    public_url: str = field(default="", metadata={"doc": "address under which browsers reach this service; empty: as asked"})
+    trusted_proxies: str = field(
+        default="", metadata={"doc": "addresses or networks, comma-separated, whose X-Forwarded-For is believed"}
+    )
+    linger_ms: int = field(default=5, metadata={"doc": "longest wait of an accepted batch for company, in ms"})
+    flush_max_rows: int = field(default=20_000, metadata={"doc": "most fact rows in one transaction"})
+    queue_max_batches: int = field(default=50_000, metadata={"doc": "most batches waiting; more are answered 503"})
+    body_max_bytes: int = field(default=65_536, metadata={"doc": "largest body of a batch, in bytes"})
+    site_rate: int = field(default=2_000, metadata={"doc": "batches a second a site may send in the long run"})
+    address_rate: int = field(default=50, metadata={"doc": "batches a second one address may send in the long run"})
+    late_hours: int = field(default=24, metadata={"doc": "oldest view whose batches are still accepted, in hours"})
+    commit_timeout_s: int = field(default=10, metadata={"doc": "longest wait for a commit before a batch is answered 503, in s"})
+    rollup_interval_ms: int = field(default=500, metadata={"doc": "pause of the worker between two looks for new facts, in ms"})
+    layout_hours: int = field(default=24, metadata={"doc": "age at which a page's reference layout is asked for anew, in hours"})
+
+    def __post_init__(self) -> None:
+        """Refuse values without a meaning.
+
+        Raises:
+            SettingsError: names the variable and what it may be.
+        """
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, int) and value < (0 if item.name in {"linger_ms", "port"} else 1):
+                raise SettingsError(f"{_PREFIX}{item.name.upper()} is {value}; it must be at least 1")
+        if self.port > 65_535:
+            raise SettingsError(f"{_PREFIX}PORT is {self.port}; the highest port is 65535")
+        self.proxy_networks()
+
+    def proxy_networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+        """Return the trusted proxies as networks."""
+        try:
+            return tuple(
+                ipaddress.ip_network(part.strip(), strict=False) for part in self.trusted_proxies.split(",") if part.strip()
+            )
+        except ValueError as error:
+            raise SettingsError(f"{_PREFIX}TRUSTED_PROXIES: {error}; write addresses or networks, comma-separated") from error
+
+    def data_path(self) -> Path:
+        """Return the data folder: as set, else `~/.local/share/jalki`; for root `/var/lib/jalki`, as Postgres runs as another user there."""
+        return Path(self.data_dir).expanduser().absolute() if self.data_dir else _default_data_path()
+
+
+def _default_data_path() -> Path:
+    home = Path.home()
+    return Path("/var/lib/jalki") if home == Path("/root") else home / ".local" / "share" / "jalki"
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """Return the settings that `environ` asks for.
+
+    Raises:
+        SettingsError: a value cannot be used, or a variable that begins with JALKI_ is not a setting.
+    """
+    known = {f"{_PREFIX}{item.name.upper()}": item for item in fields(Settings)}
+    values: dict[str, str | int] = {}
+    for name, text in environ.items():
+        if not name.startswith(_PREFIX) or name.startswith(f"{_PREFIX}TEST_"):
+            continue
+        item = known.get(name)
+        if item is None:
+            raise SettingsError(f"{name} is not a setting; the README lists them all")
+        values[item.name] = _parse(name, text) if item.type in {int, "int"} else text
+    return Settings(**values)  # type: ignore[arg-type]  # each value was parsed for its field above
+
+
+def describe() -> list[tuple[str, str, str]]:
+    """Return (variable, default, meaning) of every setting, in the order of the README's table."""
+    return [(f"{_PREFIX}{item.name.upper()}", str(item.default), str(item.metadata["doc"])) for item in fields(Settings)]
+
+
+def _parse(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise SettingsError(f"{name} is {text!r}; it must be a whole number") from error

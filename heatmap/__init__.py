@@ -1,0 +1,1 @@
+"""Everything derived: rollups, grids, images, reports, exports and the dashboard."""
