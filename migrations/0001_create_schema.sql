@@ -212,15 +212,19 @@ create table rollup_pages (
     device smallint not null,
     views bigint not null default 0,
     visitors bigint not null default 0,
-    sessions bigint not null default 0,
-    bounces bigint not null default 0,           -- of sessions that entered here
+    sessions bigint not null default 0,          -- sessions with a view of this page
+    entries bigint not null default 0,           -- sessions that began here
+    bounces bigint not null default 0,           -- of the entries
     clicks bigint not null default 0,
+    engaged_ms bigint not null default 0,        -- sum over views; pages are ranked by it
     fold_sum_px bigint not null default 0,       -- sum of viewport heights over views
     engaged bytea not null default '',           -- heatmap.grid.pack_histogram, bins of 100 ms, one count per view
     depth bytea not null default '',             -- bins of 1/1000 of the document, views of pages taller than the viewport
     depth_fitting bytea not null default '',     -- the same for views whose page fits the viewport
     primary key (shard_key, page_id, local_day, device)
 );
+-- A site's list of pages reads all pages of a few days.
+create index rollup_pages_days on rollup_pages (shard_key, local_day);
 
 create table rollup_sections (
     shard_key bigint not null,
