@@ -310,7 +310,8 @@ def _undo_gaps(gaps: Int64, sizes: Int64) -> Int64:
     starts = np.cumsum(sizes) - sizes
     sums = np.cumsum(gaps + 1)
     before = (sums - gaps - 1)[starts] if gaps.size else sums
-    return sums - 1 - np.repeat(before, sizes)
+    values: Int64 = sums - 1 - np.repeat(before, sizes)
+    return values
 
 
 def _count_codes(clicks: Int64, first_clicks: Int64) -> Int64:
@@ -327,7 +328,8 @@ def _undo_count_codes(codes: Int64) -> tuple[Int64, Int64]:
 
 def _zigzag(values: Int32) -> Int64:
     wide = values.astype(np.int64)
-    return np.bitwise_xor(wide << 1, wide >> 63)
+    folded: Int64 = wide << 1 ^ wide >> 63
+    return folded
 
 
 def _undo_zigzag(values: Int64) -> Int32:
