@@ -1,0 +1,139 @@
+"""Fixtures that every room's tests share: a real Postgres, a fresh database per test, a real Chromium.
+
+All tests and async fixtures run on one event loop per session (pyproject.toml), so that the browser can be shared.
+"""
+
+import asyncio
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from find_browser import find_browser
+from playwright.async_api import Browser, async_playwright
+
+from collector import db
+from collector.embedded import EmbeddedPostgres, start_postgres
+
+_TEMPLATE = "template_jalki"
+_CLOSE_TIMEOUT_S = 10
+_numbers = itertools.count(1)
+_T = TypeVar("_T")
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-dev-shm-usage",
+]
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A temporary folder that other users may enter, unlike `tmp_path`: as root, Postgres runs as another user."""
+    with _open_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """The embedded Postgres of this session, with a migrated template database."""
+    with _open_folder() as folder:
+        server = _run(start_postgres(folder))
+        try:
+            _run(_make_template(server))
+            yield server
+        finally:
+            _run(server.stop())
+
+
+@pytest_asyncio.fixture
+async def postgres_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
+    """The address of a fresh, migrated database of this test's own."""
+    name = f"test_{next(_numbers)}"
+    control = await asyncpg.connect(postgres.database_url("postgres"))
+    try:
+        await control.execute(f"create database {name} template {_TEMPLATE}")
+        yield postgres.database_url(name)
+        await control.execute(f"drop database {name} with (force)")
+    finally:
+        await control.close()
+
+
+@pytest_asyncio.fixture
+async def empty_postgres_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
+    """The address of a fresh database without any schema."""
+    name = f"test_{next(_numbers)}"
+    control = await asyncpg.connect(postgres.database_url("postgres"))
+    try:
+        await control.execute(f"create database {name}")
+        yield postgres.database_url(name)
+        await control.execute(f"drop database {name} with (force)")
+    finally:
+        await control.close()
+
+
+@pytest_asyncio.fixture
+async def pool(postgres_url: str) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]"]:
+    """A pool on `postgres_url`; a test that keeps a connection fails here."""
+    opened = await db.open_pool(postgres_url)
+    try:
+        yield opened
+        await asyncio.wait_for(opened.close(), _CLOSE_TIMEOUT_S)
+    finally:
+        opened.terminate()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def chromium() -> AsyncIterator[Browser]:
+    """A real Chromium; open a context of your own in it, which is a fresh profile, and close it."""
+    path = find_browser()
+    if path is None:
+        _refuse("no Chromium on PATH or in Playwright's cache; install one or set JALKI_TEST_CHROMIUM")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+def _refuse(reason: str) -> None:
+    """Skip on a developer's machine; fail where the browser tests must run."""
+    if os.environ.get("CI") or os.environ.get("JALKI_TEST_REQUIRE_BROWSER") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@contextmanager
+def _open_folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="jalki-test-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _make_template(server: EmbeddedPostgres) -> None:
+    control = await asyncpg.connect(server.database_url("postgres"))
+    try:
+        await control.execute(f"create database {_TEMPLATE}")
+        await db.migrate(server.database_url(_TEMPLATE))
+        await control.execute(f"alter database {_TEMPLATE} with allow_connections false")
+    finally:
+        await control.close()
+
+
+def _run(call: Coroutine[None, None, _T]) -> _T:
+    # A loop of its own, which does not become the thread's current one: that belongs to pytest-asyncio.
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        return runner.run(call)
