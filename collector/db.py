@@ -11,12 +11,17 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import LiteralString
+from typing import LiteralString, TypeAlias
 from urllib.parse import urlsplit
 
 import asyncpg
+import asyncpg.pool
 
 from collector.errors import MigrationError, StorageError
+
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Conn: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+"""A connection, whether opened alone or borrowed from a pool."""
 
 _MIGRATION_LOCK = 0x6A616C6B69  # "jalki": every migrator of one database asks for the same advisory lock
 _MIGRATION_LOCK_TIMEOUT_S = 600  # a migrator waits this long for another one
@@ -65,9 +70,7 @@ class Migration:
         return hashlib.sha256(self.sql.encode()).digest()
 
 
-async def open_pool(
-    url: str, *, size: int = 8, command_timeout: float = 30.0, application: str = "jalki"
-) -> "asyncpg.Pool[asyncpg.Record]":
+async def open_pool(url: str, *, size: int = 8, command_timeout: float = 30.0, application: str = "jalki") -> Pool:
     """Return a pool of at most `size` connections; each statement may take `command_timeout` seconds.
 
     Raises:
@@ -146,7 +149,7 @@ async def migrate(url: str) -> list[str]:
     return [migration.name for migration in pending]
 
 
-async def load_applied(conn: "asyncpg.Connection[asyncpg.Record]") -> dict[str, bytes]:
+async def load_applied(conn: Conn) -> dict[str, bytes]:
     """Return the digest of each migration that this database has had, by name; empty for a new database."""
     if not await conn.fetchval(_HAS_LIST):
         return {}
@@ -196,7 +199,7 @@ def public_address(url: str) -> str:
     return f"{host}{parts.path}"
 
 
-async def _apply(conn: "asyncpg.Connection[asyncpg.Record]", migration: Migration) -> None:
+async def _apply(conn: Conn, migration: Migration) -> None:
     try:
         async with conn.transaction():
             await conn.execute(migration.sql)
