@@ -23,19 +23,18 @@ class Account:
     gid: int
 
 
-def follow_parent(number: signal.Signals, account: Account | None = None) -> Callable[[], None] | None:
-    """Return a `preexec_fn` that changes to `account` and has `number` sent to the child when its parent dies.
+def follow_parent(number: signal.Signals, account: Account | None = None) -> Callable[[], None]:
+    """Return a `preexec_fn`: the child changes to `account` and gets `number` when its parent dies.
 
+    It has a process group of its own: Ctrl-C in the terminal is for the parent, which stops its parts in order.
     The signal belongs to the thread that forks (prctl(2)): start the child from the main thread. It is forgotten when
-    the user changes, so the user changes first. Without Linux and without an account there is nothing to do: None.
+    the user changes, so the user changes first.
     """
-    linux = sys.platform.startswith("linux")
-    if not linux and account is None:
-        return None
-    prctl = ctypes.CDLL(None, use_errno=True).prctl if linux else None
+    prctl = ctypes.CDLL(None).prctl if sys.platform.startswith("linux") else None
     parent = os.getpid()
 
     def prepare() -> None:
+        os.setpgid(0, 0)
         if account is not None:
             os.setgroups([])
             os.setgid(account.gid)

@@ -21,7 +21,7 @@ import asyncpg
 
 from collector.children import follow_parent
 from collector.cluster import ROLE, Cluster, own, prepare_cluster, socket_folder
-from collector.errors import EmbeddedError
+from collector.errors import EmbeddedError, FolderInUseError
 
 _PORT = 5432  # only part of the socket's name
 _START_TIMEOUT_S = 600.0  # recovery after a crash replays up to max_wal_size of log
@@ -140,7 +140,8 @@ def take_lock(data_path: Path) -> IO[str]:
     """Return the open lock file of the data folder; the kernel frees it when this process ends, however it ends.
 
     Raises:
-        EmbeddedError: another process holds it, or the folder cannot be made or written.
+        FolderInUseError: another process holds it.
+        EmbeddedError: the folder cannot be made or written.
     """
     home = absolute(data_path)
     try:
@@ -156,7 +157,7 @@ def take_lock(data_path: Path) -> IO[str]:
         lock.seek(0)
         holder = lock.read().strip() or "unknown"
         lock.close()
-        raise EmbeddedError(
+        raise FolderInUseError(
             f"the data folder {home} is in use by process {holder}: stop that one, or choose another folder with --data"
         ) from error
     lock.truncate(0)
@@ -194,7 +195,6 @@ def _spawn(cluster: Cluster, sockets: Path, start_log: Path) -> "subprocess.Pope
         command += ["-c", setting]
     with start_log.open("wb") as output:
         own(start_log, cluster.account)
-        # A session of its own: Ctrl-C in the terminal is for the parent, which stops its parts in order.
         return subprocess.Popen(  # noqa: S603  # a fixed program, no shell
             command,
             cwd="/",
@@ -202,7 +202,6 @@ def _spawn(cluster: Cluster, sockets: Path, start_log: Path) -> "subprocess.Pope
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            start_new_session=True,
             preexec_fn=follow_parent(signal.SIGINT, cluster.account),  # noqa: PLW1509  # system calls only
         )
 

@@ -6,6 +6,8 @@ or a request that a person can correct::
     JalkiError
     ├── SettingsError        an environment variable has a value that cannot be used
     ├── EmbeddedError        the embedded Postgres cannot be started or stopped
+    │   └── FolderInUseError another process holds the data folder
+    ├── AddressError         the address to listen on is taken or not of this machine
     ├── StorageError         Postgres refused or could not be reached
     │   └── MigrationError   the schema cannot be brought to this version
     └── RequestError         a caller asked for something that cannot be answered
@@ -25,6 +27,14 @@ class SettingsError(JalkiError):
 
 class EmbeddedError(JalkiError):
     """The embedded Postgres cannot be started or stopped."""
+
+
+class FolderInUseError(EmbeddedError):
+    """Another process holds the data folder."""
+
+
+class AddressError(JalkiError):
+    """The address to listen on is taken or does not belong to this machine."""
 
 
 class StorageError(JalkiError):
