@@ -1,0 +1,290 @@
+"""The wire format, version 1: bytes in, a `Batch` or the reason for refusing it out.
+
+The contract is `tests/contract/wire-v1.schema.json`; the Structs below repeat its bounds. What a schema cannot say
+(columns of one length, indices in range, no NUL) is checked afterwards, so that **every value of a `Batch` fits the
+column it is stored in**: COPY is all or nothing, and one bad value would refuse its neighbours. Nothing here knows of
+sites, clocks or addresses.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+VERSION = 1
+MAX_VIEW_MS = 604_800_000
+"""Longest time inside a view, 7 days; the sum of the click deltas may not exceed it either."""
+MAX_KEY_DEPTH = 64
+"""Steps of an element key; real pages nest about 30 deep below an anchor."""
+MAX_KEY_LENGTH = 2_000
+"""Characters of an element key, so that it stays below what a Postgres index or page can hold with ease."""
+
+
+class DropReason(StrEnum):
+    """Why a batch was refused; the value stands in the answer's `error` and in `X-Jalki-Drop`."""
+
+    MALFORMED = "malformed"
+    UNSUPPORTED_VERSION = "unsupported_version"
+    UNSUPPORTED_ENCODING = "unsupported_encoding"
+    UNSUPPORTED_TYPE = "unsupported_type"
+    TOO_LARGE = "too_large"
+    TOO_SLOW = "too_slow"
+    UNKNOWN_SITE = "unknown_site"
+    ORIGIN_NOT_ALLOWED = "origin_not_allowed"
+    RATE_LIMITED = "rate_limited"
+    TOO_OLD = "too_old"
+    FROM_FUTURE = "from_future"
+    OVERLOADED = "overloaded"
+    UNAVAILABLE = "unavailable"
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of the answer."""
+        return _ANSWERS[self][0]
+
+    @property
+    def hint(self) -> str:
+        """What the sender can do about it."""
+        return _ANSWERS[self][1]
+
+    @property
+    def is_temporary(self) -> bool:
+        """The same batch may be accepted later; the answer carries Retry-After."""
+        return self.status in {429, 503}
+
+
+_ANSWERS = {
+    DropReason.MALFORMED: (400, "the body does not follow wire format 1, see js/README.md"),
+    DropReason.UNSUPPORTED_VERSION: (400, "this collector reads version 1 of the wire format; load the snippet anew"),
+    DropReason.UNSUPPORTED_ENCODING: (415, "send the body without Content-Encoding"),
+    DropReason.UNSUPPORTED_TYPE: (415, "send the body as text/plain or application/json"),
+    DropReason.TOO_LARGE: (413, "split the batch; JALKI_BODY_MAX_BYTES is the limit"),
+    DropReason.TOO_SLOW: (408, "the body did not arrive in time; send it again"),
+    DropReason.UNKNOWN_SITE: (403, "no site has this key; copy the snippet tag from the site's install page"),
+    DropReason.ORIGIN_NOT_ALLOWED: (403, "add the page's scheme://host[:port] to the site's origins"),
+    DropReason.RATE_LIMITED: (429, "send fewer batches; JALKI_SITE_RATE and JALKI_ADDRESS_RATE are the limits"),
+    DropReason.TOO_OLD: (400, "the view began longer ago than JALKI_LATE_HOURS"),
+    DropReason.FROM_FUTURE: (400, "the view begins after the batch was sent; the sender's clock jumped"),
+    DropReason.OVERLOADED: (503, "too many batches are waiting to be stored; send it again later"),
+    DropReason.UNAVAILABLE: (503, "the database cannot be reached; send it again later"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A refused batch."""
+
+    reason: DropReason
+    detail: str = ""
+    """What exactly was wrong, without any value that the sender wrote."""
+    retry_after_s: int = 1
+
+    @property
+    def hint(self) -> str:
+        """The detail where there is one, and what to do about it."""
+        return f"{self.detail}: {self.reason.hint}" if self.detail else self.reason.hint
+
+
+_Count = Annotated[int, Meta(ge=0, le=1_000_000)]
+_UnixMs = Annotated[int, Meta(ge=0, le=8_640_000_000_000)]
+_DurationMs = Annotated[int, Meta(ge=0, le=MAX_VIEW_MS)]
+_Px = Annotated[int, Meta(ge=0, le=10_000_000)]
+_SignedPx = Annotated[int, Meta(ge=-10_000_000, le=10_000_000)]
+_Index = Annotated[int, Meta(ge=0, le=4095)]
+_Step = tuple[Annotated[int, Meta(ge=-1, le=4094)], Annotated[str, Meta(min_length=1, max_length=200)]]
+_Label = Annotated[str, Meta(max_length=80)]
+_ClickPixels = Annotated[list[_SignedPx], Meta(max_length=500)]
+_ClickFractions = Annotated[list[Annotated[int, Meta(ge=0, le=255)]], Meta(max_length=500)]
+_BoxPixels = Annotated[list[_SignedPx], Meta(max_length=1500)]
+
+Geometry = tuple[_Px, _Px, _Px, _Px]
+"""Viewport width and height, document width and height, in CSS px."""
+SectionTime = tuple[_Index, _DurationMs, Annotated[int, Meta(ge=0, le=3)]]
+"""Index in the dictionary, cumulative time in view in ms, 1 seen + 2 end seen."""
+SectionBox = tuple[
+    _Index, _SignedPx, _SignedPx, _SignedPx, _SignedPx, _Count, Annotated[int, Meta(ge=0, le=10_000)], _Label
+]
+"""Index in the dictionary, x, y, width, height in px, words, images, title."""
+
+
+class View(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """What is known of a view so far; all times but `started_ms` count from its beginning."""
+
+    view_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{16}\Z", max_length=16)] = field(name="i")
+    started_ms: _UnixMs = field(name="s")
+    seq: _Count = field(name="q")
+    navigation: Annotated[int, Meta(ge=0, le=3)] = field(name="n")
+    path: Annotated[str, Meta(min_length=1, max_length=1024, pattern="^/")] = field(name="p")
+    pointer_is_coarse: Annotated[int, Meta(ge=0, le=1)] = field(name="c")
+    active_ms: _DurationMs = field(name="a")
+    engaged_ms: _DurationMs = field(name="e")
+    depth: tuple[_Px, _Px] = field(name="h")
+    referrer_host: Annotated[str, Meta(max_length=253)] | UnsetType = field(name="r", default=UNSET)
+    exit_section: _Index | UnsetType = field(name="x", default=UNSET)
+
+
+class Clicks(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """The clicks since the last acknowledged batch, by column."""
+
+    delta_ms: Annotated[list[_DurationMs], Meta(max_length=500)] = field(name="t")
+    elements: Annotated[list[_Index], Meta(max_length=500)] = field(name="e")
+    x_px: _ClickPixels = field(name="x")
+    y_px: _ClickPixels = field(name="y")
+    x_frac: _ClickFractions = field(name="fx")
+    y_frac: _ClickFractions = field(name="fy")
+    w_px: _ClickPixels = field(name="w")
+    h_px: _ClickPixels = field(name="h")
+    geometries: Annotated[list[Annotated[int, Meta(ge=0, le=63)]], Meta(max_length=500)] = field(name="g")
+    kinds: Annotated[list[Annotated[int, Meta(ge=0, le=3)]], Meta(max_length=500)] = field(name="k")
+    nth: Annotated[list[Annotated[int, Meta(ge=1, le=1_000_000)]], Meta(max_length=500)] = field(name="n")
+
+
+class PageLayout(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """Where the sender's browser put the page's elements and sections, by column."""
+
+    title: Annotated[str, Meta(max_length=120)] = field(name="u")
+    elements: Annotated[list[_Index], Meta(max_length=1500)] = field(name="i")
+    x_px: _BoxPixels = field(name="x")
+    y_px: _BoxPixels = field(name="y")
+    w_px: _BoxPixels = field(name="w")
+    h_px: _BoxPixels = field(name="h")
+    roles: Annotated[list[Annotated[int, Meta(ge=0, le=23)]], Meta(max_length=1500)] = field(name="r")
+    labels: Annotated[list[_Label], Meta(max_length=1500)] = field(name="t")
+    sections: Annotated[list[SectionBox], Meta(max_length=200)] = field(name="s")
+
+
+class Batch(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """One view's report: the view so far, and the clicks since the last acknowledged batch."""
+
+    version: Literal[1] = field(name="v")
+    batch_id: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z", max_length=32)] = field(name="b")
+    site_key: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{8,32}\Z", max_length=32)] = field(name="k")
+    sent_ms: _UnixMs = field(name="t")
+    view: View = field(name="w")
+    geometries: Annotated[list[Geometry], Meta(min_length=1, max_length=64)] = field(name="g")
+    steps: Annotated[list[_Step], Meta(max_length=4096)] = field(name="d")
+    clicks: Clicks | UnsetType = field(name="c", default=UNSET)
+    sections: Annotated[list[SectionTime], Meta(max_length=200)] | UnsetType = field(name="s", default=UNSET)
+    layout: PageLayout | UnsetType = field(name="l", default=UNSET)
+
+
+class _VersionOnly(Struct):
+    v: int
+
+
+_NUL_ESCAPE = rb"\u0000"
+"""The only spelling of U+0000 that JSON allows; Postgres refuses the character in a text."""
+
+_batches = msgspec.json.Decoder(Batch)
+_versions = msgspec.json.Decoder(_VersionOnly)
+
+
+def decode_batch(body: bytes) -> Batch | Drop:
+    """Return the batch in `body`, every value of which fits its column, or why it was refused."""
+    try:
+        batch = _batches.decode(body)
+    except msgspec.ValidationError as error:
+        return _judge_version(body) or Drop(DropReason.MALFORMED, str(error)[:200])
+    except msgspec.DecodeError as error:
+        return Drop(DropReason.MALFORMED, str(error)[:200])
+    except UnicodeDecodeError:
+        return Drop(DropReason.MALFORMED, "the body is not UTF-8")
+    except RecursionError:
+        return Drop(DropReason.MALFORMED, "the body nests too deep")
+    fault = _find_nul(batch) if _NUL_ESCAPE in body else ""
+    fault = (
+        fault or _find_bad_step(batch) or _find_bad_click(batch) or _find_bad_section(batch) or _find_bad_layout(batch)
+    )
+    return Drop(DropReason.MALFORMED, fault) if fault else batch
+
+
+def _judge_version(body: bytes) -> Drop | None:
+    try:
+        version = _versions.decode(body).v
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return Drop(DropReason.UNSUPPORTED_VERSION) if version != VERSION else None
+
+
+def _find_nul(batch: Batch) -> str:
+    return "a text holds U+0000" if any("\0" in text for text in _texts(batch)) else ""
+
+
+def _texts(batch: Batch) -> Iterator[str]:
+    yield batch.view.path
+    yield batch.view.referrer_host or ""
+    for _, step in batch.steps:
+        yield step
+    if batch.layout is not UNSET:
+        yield batch.layout.title
+        yield from batch.layout.labels
+        for section in batch.layout.sections:
+            yield section[7]
+
+
+def _find_bad_step(batch: Batch) -> str:
+    depths: list[int] = []
+    lengths: list[int] = []
+    for index, (parent, step) in enumerate(batch.steps):
+        if parent >= index:
+            return f"$.d[{index}] names a parent that does not come before it"
+        depth, length = (1, len(step)) if parent < 0 else (depths[parent] + 1, lengths[parent] + 1 + len(step))
+        if depth > MAX_KEY_DEPTH or length > MAX_KEY_LENGTH:
+            return f"$.d[{index}] is deeper than {MAX_KEY_DEPTH} steps or longer than {MAX_KEY_LENGTH} characters"
+        depths.append(depth)
+        lengths.append(length)
+    return ""
+
+
+def _find_bad_click(batch: Batch) -> str:
+    clicks = batch.clicks
+    if clicks is UNSET or not clicks.elements:
+        return "" if clicks is UNSET or _one_length(clicks) else "the columns of $.c differ in length"
+    if not _one_length(clicks):
+        return "the columns of $.c differ in length"
+    if max(clicks.elements) >= len(batch.steps):
+        return "$.c.e names an element that $.d does not hold"
+    if max(clicks.geometries) >= len(batch.geometries):
+        return "$.c.g names a geometry that $.g does not hold"
+    return "" if sum(clicks.delta_ms) <= MAX_VIEW_MS else f"the times of $.c.t exceed {MAX_VIEW_MS} ms"
+
+
+def _one_length(clicks: Clicks) -> bool:
+    n = len(clicks.elements)
+    return (
+        len(clicks.delta_ms) == n
+        and len(clicks.x_px) == n
+        and len(clicks.y_px) == n
+        and len(clicks.x_frac) == n
+        and len(clicks.y_frac) == n
+        and len(clicks.w_px) == n
+        and len(clicks.h_px) == n
+        and len(clicks.geometries) == n
+        and len(clicks.kinds) == n
+        and len(clicks.nth) == n
+    )
+
+
+def _find_bad_section(batch: Batch) -> str:
+    n_steps = len(batch.steps)
+    if batch.view.exit_section is not UNSET and batch.view.exit_section >= n_steps:
+        return "$.w.x names a section that $.d does not hold"
+    if batch.sections is not UNSET and any(section[0] >= n_steps for section in batch.sections):
+        return "$.s names a section that $.d does not hold"
+    return ""
+
+
+def _find_bad_layout(batch: Batch) -> str:
+    layout = batch.layout
+    if layout is UNSET:
+        return ""
+    columns = (layout.x_px, layout.y_px, layout.w_px, layout.h_px, layout.roles, layout.labels)
+    if any(len(column) != len(layout.elements) for column in columns):
+        return "the columns of $.l differ in length"
+    n_steps = len(batch.steps)
+    if any(index >= n_steps for index in layout.elements) or any(box[0] >= n_steps for box in layout.sections):
+        return "$.l names an element or a section that $.d does not hold"
+    return ""
