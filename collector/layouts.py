@@ -1,0 +1,214 @@
+"""Where the elements of a page lie: the newest boxes that a real visitor's browser reported, per device and width."""
+
+import datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, LiteralString
+
+import numpy as np
+from asyncpg import Record
+from numpy.typing import NDArray
+
+from collector.db import Conn
+from collector.ids import Device, PageId, ShardKey
+
+_WRITE: Final[LiteralString] = """\
+-- layouts.write_layouts
+insert into layouts as stored (
+    shard_key, page_id, device, width_class, captured_at, version, title,
+    viewport_w_px, viewport_h_px, doc_w_px, doc_h_px,
+    element_ids, x_px, y_px, w_px, h_px, roles, labels,
+    section_ids, section_x_px, section_y_px, section_w_px, section_h_px,
+    section_words, section_images, section_titles
+)
+values (
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+    $19, $20, $21, $22, $23, $24, $25, $26
+)
+on conflict (shard_key, page_id, device, width_class) do update
+set captured_at = excluded.captured_at, version = excluded.version, title = excluded.title,
+    viewport_w_px = excluded.viewport_w_px, viewport_h_px = excluded.viewport_h_px,
+    doc_w_px = excluded.doc_w_px, doc_h_px = excluded.doc_h_px,
+    element_ids = excluded.element_ids, x_px = excluded.x_px, y_px = excluded.y_px,
+    w_px = excluded.w_px, h_px = excluded.h_px, roles = excluded.roles, labels = excluded.labels,
+    section_ids = excluded.section_ids, section_x_px = excluded.section_x_px, section_y_px = excluded.section_y_px,
+    section_w_px = excluded.section_w_px, section_h_px = excluded.section_h_px,
+    section_words = excluded.section_words, section_images = excluded.section_images,
+    section_titles = excluded.section_titles
+where stored.captured_at < excluded.captured_at
+"""
+
+_LOAD: Final[LiteralString] = """\
+-- layouts.load_layouts
+select page_id, device, width_class, captured_at, version, title,
+    viewport_w_px, viewport_h_px, doc_w_px, doc_h_px,
+    element_ids, x_px, y_px, w_px, h_px, roles, labels,
+    section_ids, section_x_px, section_y_px, section_w_px, section_h_px,
+    section_words, section_images, section_titles
+from layouts
+where shard_key = any($1::bigint[])
+  and page_id = $2
+order by captured_at desc, device, width_class
+"""
+
+_LOAD_AGES: Final[LiteralString] = """\
+-- layouts.load_layout_ages
+select shard_key, page_id, device, width_class, captured_at
+from layouts
+where shard_key = any($1::bigint[])
+  and captured_at > $2
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutKey:
+    """What one stored layout is for."""
+
+    shard_key: ShardKey
+    page_id: PageId
+    device: Device
+    width_class: int
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutSize:
+    """Viewport and document at the moment of capture, in CSS px."""
+
+    viewport_w_px: int
+    viewport_h_px: int
+    doc_w_px: int
+    doc_h_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """Boxes in document px by column, all of one length; `ids` are element or section ids."""
+
+    ids: list[int]
+    x_px: list[int]
+    y_px: list[int]
+    w_px: list[int]
+    h_px: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutRow:
+    """A layout as a batch brought it; `version` is a hash of the sorted element ids."""
+
+    key: LayoutKey
+    captured_at: datetime.datetime
+    version: int
+    title: str
+    size: LayoutSize
+    elements: Boxes
+    roles: list[int]
+    labels: list[str]
+    sections: Boxes
+    section_words: list[int]
+    section_images: list[int]
+    section_titles: list[str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredLayout:
+    """A stored layout, px in the document; roles are `ids.Role`, + 16 where fixed. Element arrays share one length."""
+
+    page_id: PageId
+    device: Device
+    width_class: int
+    captured_at: datetime.datetime
+    version: int
+    title: str
+    viewport_w_px: int
+    viewport_h_px: int
+    doc_w_px: int
+    doc_h_px: int
+    element_ids: NDArray[np.int64]
+    x_px: NDArray[np.int32]
+    y_px: NDArray[np.int32]
+    w_px: NDArray[np.int32]
+    h_px: NDArray[np.int32]
+    roles: NDArray[np.uint8]
+    labels: tuple[str, ...]
+    section_ids: NDArray[np.int64]
+    section_x_px: NDArray[np.int32]
+    section_y_px: NDArray[np.int32]
+    section_w_px: NDArray[np.int32]
+    section_h_px: NDArray[np.int32]
+    section_words: NDArray[np.int32]
+    section_images: NDArray[np.int32]
+    section_titles: tuple[str, ...]
+
+
+async def write_layouts(conn: Conn, rows: Iterable[LayoutRow]) -> None:
+    """Store each layout that is newer than the stored one of its key, in the order of the keys."""
+    newest: dict[LayoutKey, LayoutRow] = {}
+    for row in rows:
+        known = newest.get(row.key)
+        if known is None or known.captured_at < row.captured_at:
+            newest[row.key] = row
+    ordered = sorted(
+        newest.values(), key=lambda row: (row.key.shard_key, row.key.page_id, row.key.device, row.key.width_class)
+    )
+    for row in ordered:
+        await conn.execute(_WRITE, *_columns(row))
+
+
+def _columns(row: LayoutRow) -> list[object]:
+    key, size, elements, sections = row.key, row.size, row.elements, row.sections
+    return [
+        *(key.shard_key, key.page_id, key.device, key.width_class, row.captured_at, row.version, row.title),
+        *(size.viewport_w_px, size.viewport_h_px, size.doc_w_px, size.doc_h_px),
+        *(elements.ids, elements.x_px, elements.y_px, elements.w_px, elements.h_px, row.roles, row.labels),
+        *(sections.ids, sections.x_px, sections.y_px, sections.w_px, sections.h_px),
+        *(row.section_words, row.section_images, row.section_titles),
+    ]
+
+
+async def load_layouts(conn: Conn, keys: Sequence[ShardKey], page_id: PageId) -> list[StoredLayout]:
+    """Return the newest layout of each device and width class of a page, newest first."""
+    found: dict[tuple[int, int], StoredLayout] = {}
+    for row in await conn.fetch(_LOAD, keys, page_id):
+        found.setdefault((row["device"], row["width_class"]), _build_layout(row))
+    return list(found.values())
+
+
+async def load_layout_ages(
+    conn: Conn, keys: Sequence[ShardKey], since: datetime.datetime
+) -> dict[LayoutKey, datetime.datetime]:
+    """Return when the layouts captured after `since` were captured."""
+    rows = await conn.fetch(_LOAD_AGES, keys, since)
+    return {
+        LayoutKey(row["shard_key"], row["page_id"], Device(row["device"]), row["width_class"]): row["captured_at"]
+        for row in rows
+    }
+
+
+def _build_layout(row: Record) -> StoredLayout:
+    return StoredLayout(
+        page_id=PageId(row["page_id"]),
+        device=Device(row["device"]),
+        width_class=row["width_class"],
+        captured_at=row["captured_at"],
+        version=row["version"],
+        title=row["title"],
+        viewport_w_px=row["viewport_w_px"],
+        viewport_h_px=row["viewport_h_px"],
+        doc_w_px=row["doc_w_px"],
+        doc_h_px=row["doc_h_px"],
+        element_ids=np.array(row["element_ids"], dtype=np.int64),
+        x_px=np.array(row["x_px"], dtype=np.int32),
+        y_px=np.array(row["y_px"], dtype=np.int32),
+        w_px=np.array(row["w_px"], dtype=np.int32),
+        h_px=np.array(row["h_px"], dtype=np.int32),
+        roles=np.array(row["roles"], dtype=np.uint8),
+        labels=tuple(row["labels"]),
+        section_ids=np.array(row["section_ids"], dtype=np.int64),
+        section_x_px=np.array(row["section_x_px"], dtype=np.int32),
+        section_y_px=np.array(row["section_y_px"], dtype=np.int32),
+        section_w_px=np.array(row["section_w_px"], dtype=np.int32),
+        section_h_px=np.array(row["section_h_px"], dtype=np.int32),
+        section_words=np.array(row["section_words"], dtype=np.int32),
+        section_images=np.array(row["section_images"], dtype=np.int32),
+        section_titles=tuple(row["section_titles"]),
+    )

@@ -1,0 +1,243 @@
+"""The sites whose pages report here: their rows, and the directory that answers without asking Postgres."""
+
+import asyncio
+import base64
+import datetime
+import logging
+import re
+import zoneinfo
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, LiteralString
+from urllib.parse import urlsplit
+
+import asyncpg
+from asyncpg import Record
+
+from collector.db import Conn, Pool
+from collector.errors import InvalidError, NotFoundError
+from collector.ids import MAX_BUCKETS, ShardKey, SiteId, shard_keys
+
+_log = logging.getLogger(__name__)
+
+KEY_BYTES = 9
+"""Random bytes in a site key: 12 characters, too many to guess, few enough for a URL."""
+REFRESH_S = 10
+"""A change of a site reaches every collector within this time, in s."""
+_UNKNOWN_REFRESH_S = 1.0
+"""An unknown key makes the directory look at most this often, in s."""
+_MAX_UNKNOWN = 10_000
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_KEY = re.compile(r"[A-Za-z0-9_-]{8,32}")
+
+_LOAD_ALL: Final[LiteralString] = """\
+-- sites.load_sites
+select site_id, key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at
+from sites
+order by site_id
+"""
+
+_LOAD_ONE: Final[LiteralString] = """\
+-- sites.load_site
+select site_id, key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at
+from sites
+where site_id = $1
+"""
+
+_ADD: Final[LiteralString] = """\
+-- sites.add_site
+insert into sites (key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
+returning site_id, key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at
+"""
+
+_LOAD_FIRST_EVENT: Final[LiteralString] = """\
+-- sites.load_first_event_at
+select min(received_at)
+from (
+    select received_at
+    from ledger
+    where shard_key = any($1::bigint[])
+    limit 1000
+) as some
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One site, as the collector and the reports see it."""
+
+    site_id: SiteId
+    key: str
+    name: str
+    origins: tuple[str, ...]
+    time_zone: str
+    buckets: int
+    tablet_min_px: int
+    desktop_min_px: int
+    created_at: datetime.datetime
+
+    @property
+    def shard_keys(self) -> list[ShardKey]:
+        """The keys of all its buckets."""
+        return shard_keys(self.site_id, self.buckets)
+
+
+@dataclass(frozen=True, slots=True)
+class NewSite:
+    """What a person says about a site; no origins means that pages of any origin may report."""
+
+    name: str
+    origins: tuple[str, ...] = ()
+    time_zone: str = "UTC"
+    buckets: int = 1
+    tablet_min_px: int = 600
+    desktop_min_px: int = 1024
+
+
+def build_site_key(random: bytes) -> str:
+    """Return a public write key made of `KEY_BYTES` random bytes."""
+    return base64.urlsafe_b64encode(random).decode().rstrip("=")
+
+
+def canonical_origin(text: str) -> str:
+    """Return an origin as browsers write it: `scheme://host[:port]`, lower case, without a default port.
+
+    Raises:
+        InvalidError: it is not the address of a web page.
+    """
+    hint = "write scheme://host[:port], for example https://shop.example"
+    try:
+        parts = urlsplit(text.strip())
+        port = parts.port
+        host = (parts.hostname or "").encode("idna").decode()
+    except (ValueError, UnicodeError) as error:
+        raise InvalidError(f"{text!r} is not an origin", hint) from error
+    if parts.scheme not in _DEFAULT_PORTS or not host or parts.username is not None:
+        raise InvalidError(f"{text!r} is not an origin", hint)
+    host = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{host}" + ("" if port in {None, _DEFAULT_PORTS[parts.scheme]} else f":{port}")
+
+
+async def load_sites(conn: Conn) -> list[Site]:
+    """Return all sites, oldest first."""
+    return [_build_site(row) for row in await conn.fetch(_LOAD_ALL)]
+
+
+async def load_site(conn: Conn, site_id: SiteId) -> Site:
+    """Return one site.
+
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    row = await conn.fetchrow(_LOAD_ONE, site_id) if 0 < site_id < 2**31 else None
+    if row is None:
+        raise NotFoundError(f"there is no site {site_id}", "`jalki site list` shows the sites")
+    return _build_site(row)
+
+
+async def add_site(conn: Conn, new: NewSite, key: str, now: datetime.datetime) -> Site:
+    """Insert a site and return it; its origins are spelled as browsers spell them.
+
+    Raises:
+        InvalidError: a value has no meaning, or the key is taken.
+    """
+    _check(new, key)
+    origins = sorted({canonical_origin(origin) for origin in new.origins})
+    try:
+        row = await conn.fetchrow(
+            _ADD, key, new.name.strip(), origins, new.time_zone, new.buckets, new.tablet_min_px, new.desktop_min_px, now
+        )
+    except asyncpg.UniqueViolationError as error:
+        raise InvalidError(f"the key {key} is taken", "add the site again, a new key is made each time") from error
+    assert row is not None
+    return _build_site(row)
+
+
+async def load_first_event_at(conn: Conn, site: Site) -> datetime.datetime | None:
+    """Return when the site's first batch was received, None before; the earliest of a thousand, once there are more."""
+    received_at: datetime.datetime | None = await conn.fetchval(_LOAD_FIRST_EVENT, site.shard_keys)
+    return received_at
+
+
+def _check(new: NewSite, key: str) -> None:
+    if not _KEY.fullmatch(key):
+        raise InvalidError("a site key has 8 to 32 letters, digits, - or _")
+    if not new.name.strip() or len(new.name) > 200 or "\0" in new.name:
+        raise InvalidError("a site needs a name of at most 200 characters")
+    if new.time_zone not in zoneinfo.available_timezones():
+        raise InvalidError(f"{new.time_zone!r} is not a time zone", "write an IANA name, for example Europe/Helsinki")
+    if not 1 <= new.buckets <= MAX_BUCKETS:
+        raise InvalidError(f"a site has 1 to {MAX_BUCKETS} buckets")
+    if not 0 < new.tablet_min_px <= new.desktop_min_px < 2**15:
+        raise InvalidError("the device borders must rise, tablet first, and stay below 32768 px")
+
+
+def _build_site(row: Record) -> Site:
+    return Site(
+        site_id=SiteId(row["site_id"]),
+        key=row["key"],
+        name=row["name"],
+        origins=tuple(row["origins"]),
+        time_zone=row["time_zone"],
+        buckets=row["buckets"],
+        tablet_min_px=row["tablet_min_px"],
+        desktop_min_px=row["desktop_min_px"],
+        created_at=row["created_at"],
+    )
+
+
+class SiteDirectory:
+    """All sites by key, in memory; `monotonic` gives seconds that never go back."""
+
+    def __init__(self, pool: Pool, monotonic: Callable[[], float]) -> None:
+        self._pool = pool
+        self._monotonic = monotonic
+        self._sites: dict[str, Site] = {}
+        self._unknown: OrderedDict[str, None] = OrderedDict()
+        self._looked_at = -_UNKNOWN_REFRESH_S
+        self._looking = asyncio.Lock()
+
+    @property
+    def sites(self) -> list[Site]:
+        """The sites known now."""
+        return list(self._sites.values())
+
+    async def find(self, key: str) -> Site | None:
+        """Return the site of a key: from memory; an unknown key is looked up, all of them together once a second."""
+        site = self._sites.get(key)
+        if site is not None or key in self._unknown:
+            return site
+        async with self._looking:
+            if self._monotonic() - self._looked_at >= _UNKNOWN_REFRESH_S:
+                await self._load()
+        site = self._sites.get(key)
+        if site is None and self._monotonic() - self._looked_at < _UNKNOWN_REFRESH_S:
+            self._remember_unknown(key)
+        return site
+
+    async def refresh(self) -> None:
+        """Load all sites anew and forget which keys were unknown."""
+        await self._load()
+        self._unknown.clear()
+
+    async def keep_fresh(self) -> None:
+        """Refresh every `REFRESH_S` until cancelled; while Postgres is away the sites known before remain."""
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            try:
+                await self.refresh()
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+                _log.warning("the sites could not be loaded anew: %s", error)
+
+    async def _load(self) -> None:
+        self._looked_at = self._monotonic()
+        async with self._pool.acquire(timeout=5) as conn:
+            sites = await load_sites(conn)
+        self._sites = {site.key: site for site in sites}
+
+    def _remember_unknown(self, key: str) -> None:
+        self._unknown[key] = None
+        if len(self._unknown) > _MAX_UNKNOWN:
+            self._unknown.popitem(last=False)
