@@ -1,0 +1,69 @@
+/** The entry: decides whether this page is recorded at all, and wires page, recording and queue together. */
+import { guarded, listen } from './guard';
+import { observePage } from './page';
+import { openQueue } from './queue';
+import { beginRecording, type Recording } from './recording';
+import { isVisible } from './screen';
+
+/** The server puts the site's key here when it serves this script. */
+const SITE_KEY = '__JALKI_KEY__';
+/** A page opened with this fragment, or in a frame with this attribute, is an owner's preview and never a view. */
+const PREVIEW_FRAGMENT = 'jalki-preview';
+const PREVIEW_ATTRIBUTE = 'data-jalki-preview';
+
+declare global {
+  interface Window {
+    jalki?: (command: string) => void;
+  }
+}
+
+function isPreview(): boolean {
+  if (location.hash.includes(PREVIEW_FRAGMENT)) return true;
+  // A frame of another origin may not be asked; then it is no preview of ours.
+  try {
+    return window.frameElement?.hasAttribute(PREVIEW_ATTRIBUTE) ?? false;
+  } catch {
+    return false;
+  }
+}
+
+/** Global Privacy Control: the visitor asked not to be followed. */
+function isRefused(): boolean {
+  return (navigator as Navigator & { globalPrivacyControl?: boolean }).globalPrivacyControl === true;
+}
+
+function start(source: string): void {
+  // An element with the id `jalki` is also a member of window, but no function.
+  if (typeof window.jalki === 'function') return;
+  let recording: Recording | null = null;
+  let actedAt: number | undefined;
+  const isSilent = !source || !location.protocol.startsWith('http') || isPreview() || isRefused();
+  const stops: (() => void)[] = [];
+  window.jalki = guarded((command: string) => {
+    if (command !== 'stop') return;
+    recording?.end(false);
+    recording = null;
+    for (const stop of stops.splice(0)) stop();
+  });
+  if (isSilent) return;
+
+  const queue = openQueue(new URL('../v1/events', source).href, () => recording?.resume());
+  const context = { siteKey: SITE_KEY, queue };
+  const end = (isVoid: boolean) => {
+    actedAt = recording?.actedAt();
+    recording?.end(isVoid);
+    recording = null;
+  };
+  const leave = () => {
+    if (!isVisible()) recording?.flush(true);
+  };
+  stops.push(
+    observePage((navigation, path) => {
+      recording = beginRecording(context, navigation, path, actedAt);
+    }, end),
+    listen(document, 'visibilitychange', leave),
+    listen(window, 'pagehide', () => recording?.flush(true)),
+  );
+}
+
+guarded(start)((document.currentScript as HTMLScriptElement | null)?.src ?? '');
