@@ -1,0 +1,116 @@
+"""Reads what COPY TO … BINARY gives of stored facts: view reports into states, clicks into columns.
+
+Pure. All rows have a constant size, so numpy reads a whole stream at once; reports, some twelve times fewer than the
+events in them, then become states one by one.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from collector.ids import Device, PageId, SectionId, ViewId, VisitorKey
+from collector.pgcopy import EPOCH_DAY, read_rows
+from collector.store import CLICK_FIELDS, SECTION_FIELDS, VIEW_FIELDS
+from heatmap.visits import Sections, ViewState, Visit, join_sections, merge_states
+
+Int64: TypeAlias = npt.NDArray[np.int64]
+
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # Postgres counts timestamps in µs from here
+_UNUSED = {"navigation", "viewport_w_px", "doc_w_px", "flush_id"}
+_STATE_FIELDS = tuple(name for name, _ in VIEW_FIELDS if name not in _UNUSED)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClickRows:
+    """Clicks as stored, one row each, by column."""
+
+    view_ids: Int64
+    element_ids: Int64
+    at_ms: Int64
+    x_px: Int64
+    y_px: Int64
+    element_w_px: Int64
+    element_h_px: Int64
+    viewport_w_px: Int64
+    nth: Int64
+    x_frac: Int64
+    y_frac: Int64
+
+
+def parse_clicks(copied: bytes) -> ClickRows:
+    """Return the clicks of a stream of `store.copy_clicks`.
+
+    Raises:
+        StorageError: the bytes are something else.
+    """
+    rows = read_rows(copied, CLICK_FIELDS)
+    return ClickRows(
+        view_ids=rows["view_id"].astype(np.int64),
+        element_ids=rows["element_id"].astype(np.int64),
+        at_ms=rows["at_ms"].astype(np.int64),
+        x_px=rows["x_px"].astype(np.int64),
+        y_px=rows["y_px"].astype(np.int64),
+        element_w_px=rows["element_w_px"].astype(np.int64),
+        element_h_px=rows["element_h_px"].astype(np.int64),
+        viewport_w_px=rows["viewport_w_px"].astype(np.int64),
+        nth=rows["nth"].astype(np.int64),
+        x_frac=rows["x_frac"].astype(np.int64),
+        y_frac=rows["y_frac"].astype(np.int64),
+    )
+
+
+def parse_views(reports: bytes, sections: bytes) -> dict[ViewId, ViewState]:
+    """Return one state per view, without clicks, from streams of `store.copy_view_reports` and `copy_sections`.
+
+    Where the reports of a view disagree on page, device, visitor or day, the one of the lowest `seq` names them.
+
+    Raises:
+        StorageError: the bytes are something else.
+    """
+    rows = read_rows(reports, VIEW_FIELDS)
+    columns = [rows[name].tolist() for name in _STATE_FIELDS]
+    by_view: defaultdict[ViewId, list[ViewState]] = defaultdict(list)
+    for values in zip(*columns, strict=True):
+        by_view[ViewId(values[0])].append(_state(values))
+    read = _parse_sections(sections)
+    return {view_id: join_sections(_merge(states), read.get(view_id, {})) for view_id, states in by_view.items()}
+
+
+def _parse_sections(copied: bytes) -> dict[ViewId, Sections]:
+    rows = read_rows(copied, SECTION_FIELDS)
+    names = ("view_id", "section_id", "section_ms", "section_flags")
+    by_view: defaultdict[ViewId, Sections] = defaultdict(dict)
+    for view_id, section_id, time_ms, flags in zip(*(rows[name].tolist() for name in names), strict=True):
+        known_ms, known_flags = by_view[view_id].get(section_id, (0, 0))
+        by_view[view_id][section_id] = (max(known_ms, time_ms), known_flags | flags)
+    return by_view
+
+
+def _merge(states: Iterable[ViewState]) -> ViewState:
+    first, *others = sorted(states, key=lambda state: state.seq)
+    for other in others:
+        first = merge_states(first, other)
+    return first
+
+
+def _state(values: tuple[int, ...]) -> ViewState:
+    view_id, visitor_key, page_id, device, seq, started_us, local_day, active_ms, engaged_ms, *rest = values
+    viewport_h_px, doc_h_px, depth_px, depth_doc_h_px, exit_section_id = rest
+    visit = Visit(
+        view_id=ViewId(view_id),
+        visitor_key=VisitorKey(visitor_key),
+        page_id=PageId(page_id),
+        device=Device(device),
+        local_day=EPOCH_DAY + timedelta(days=local_day),
+        started_at=_EPOCH + timedelta(microseconds=started_us),
+        active_ms=active_ms,
+        engaged_ms=engaged_ms,
+        clicks=0,
+    )
+    exit_id = SectionId(exit_section_id) if exit_section_id else None
+    return ViewState(visit, seq, viewport_h_px, doc_h_px, depth_px, depth_doc_h_px, exit_id, {})
