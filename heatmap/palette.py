@@ -21,8 +21,8 @@ SCROLL_TOP_INDEX = 253
 # Nine colours at equal distances of matplotlib's inferno (CC0): lightness rises evenly from black to pale yellow.
 _INFERNO = ("000004", "1f0c48", "550f6d", "88226a", "ba3655", "e35933", "f98c0a", "f9c932", "fcffa4")
 
-# A ramp of alpha from 0 turns inferno's lightness around by 31 L* on white. From a veil of 0.60 it does not turn (steps of
-# 8-bit alpha leave 0.3 L*, a third of what an eye can see), and 55 L* are left on a page of any colour.
+# A ramp of alpha from 0 turns inferno's lightness around by 31 L* on white. From a veil of 0.60 it does not turn (steps
+# of 8-bit alpha leave 0.3 L*, a third of what an eye can see), and 55 L* are left on a page of any colour.
 _VEIL_ALPHA = 0.60
 _TOP_ALPHA = 0.70
 
