@@ -28,6 +28,7 @@ _START_TIMEOUT_S = 600.0  # recovery after a crash replays up to max_wal_size of
 _STOP_TIMEOUT_S = 60.0  # the checkpoint of a fast shutdown
 _QUIT_TIMEOUT_S = 10.0
 _POLL_S = 0.02
+_WATCH_S = 0.5
 _STARTING = (asyncpg.CannotConnectNowError, OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 _SERVER = (
@@ -75,6 +76,11 @@ class EmbeddedPostgres:
     def database_url(self, name: str) -> str:
         """Return the address of another database of this server."""
         return socket_url(self.sockets, name)
+
+    async def ended(self) -> None:
+        """Return once the server is gone, whatever ended it."""
+        while self.process.poll() is None:  # noqa: ASYNC110  # the kernel sets no event
+            await asyncio.sleep(_WATCH_S)
 
     async def stop(self) -> None:
         """Stop the server: running statements are cancelled, everything committed is on disk.

@@ -1,0 +1,48 @@
+"""Runs coroutines until they end or the operator asks to stop."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Coroutine
+from typing import TypeVar
+
+import uvloop
+
+_T = TypeVar("_T")
+
+
+def run(main: Coroutine[None, None, _T]) -> _T:
+    """Return the result of `main`, run to its end."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
+
+
+def run_until_stopped(main: Coroutine[None, None, None]) -> None:
+    """Run a service: SIGINT or SIGTERM cancels it once, at any moment, and its clean-up then runs undisturbed."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_cancel_on_signal(main))
+
+
+def log_to_stderr() -> None:
+    """Send the log of a service to stderr."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+async def _cancel_on_signal(main: Coroutine[None, None, None]) -> None:
+    task = asyncio.create_task(main)
+    stop = asyncio.Event()
+
+    def ask_to_stop() -> None:
+        if not stop.is_set():
+            stop.set()
+            task.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ask_to_stop)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
