@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from collector.db import Conn
 from collector.ids import Device, PageId, ShardKey
 
+_ASK_EVERY = datetime.timedelta(minutes=1)
+"""A layout that was asked for and did not come is asked for again after this time."""
+
 _WRITE: Final[LiteralString] = """\
 -- layouts.write_layouts
 insert into layouts as stored (
@@ -138,6 +141,46 @@ class StoredLayout:
     section_words: NDArray[np.int32]
     section_images: NDArray[np.int32]
     section_titles: tuple[str, ...]
+
+
+class LayoutAges:
+    """Which layouts are stored, as far as this process knows, and which it has asked browsers for; bounded."""
+
+    def __init__(self, max_age: datetime.timedelta, max_keys: int = 200_000) -> None:
+        self._max_age = max_age
+        self._max_keys = max_keys
+        self._captured_at: dict[LayoutKey, datetime.datetime] = {}
+        self._asked_at: dict[LayoutKey, datetime.datetime] = {}
+
+    def ask(self, key: LayoutKey, now: datetime.datetime) -> bool:
+        """Claim that a browser should be asked for this layout: it is missing or old, and none was asked lately."""
+        captured_at = self._captured_at.get(key)
+        if captured_at is not None and now - captured_at < self._max_age:
+            return False
+        asked_at = self._asked_at.get(key)
+        if asked_at is not None and now - asked_at < _ASK_EVERY:
+            return False
+        _remember(self._asked_at, key, now, self._max_keys)
+        return True
+
+    def note(self, key: LayoutKey, captured_at: datetime.datetime) -> None:
+        """Remember that this layout is stored."""
+        self._asked_at.pop(key, None)
+        _remember(self._captured_at, key, captured_at, self._max_keys)
+
+    async def load(self, conn: Conn, keys: Sequence[ShardKey], now: datetime.datetime) -> None:
+        """Learn what all collectors have stored."""
+        for key, captured_at in (await load_layout_ages(conn, keys, now - self._max_age)).items():
+            self.note(key, captured_at)
+
+
+def _remember(
+    known: dict[LayoutKey, datetime.datetime], key: LayoutKey, instant: datetime.datetime, max_keys: int
+) -> None:
+    known.pop(key, None)
+    known[key] = instant
+    if len(known) > max_keys:
+        del known[next(iter(known))]
 
 
 async def write_layouts(conn: Conn, rows: Iterable[LayoutRow]) -> None:

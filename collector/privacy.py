@@ -8,8 +8,11 @@ from collections.abc import Callable
 from typing import Final, LiteralString
 
 from collector.db import Conn, Pool
+from collector.errors import StorageError
+from collector.sites import POSTGRES_ERRORS
 
 SALT_BYTES = 32
+_ACQUIRE_TIMEOUT_S = 5
 _KEPT_DAYS = 4
 """Salts in memory: batches come from today, from the day before, and from either side of the date line."""
 
@@ -65,12 +68,19 @@ class SaltBook:
         self._salts: dict[datetime.date, bytes] = {}
 
     async def salt_of(self, day: datetime.date) -> bytes:
-        """Return the salt of a day, asking Postgres only the first time."""
+        """Return the salt of a day, asking Postgres only the first time.
+
+        Raises:
+            StorageError: Postgres cannot be asked.
+        """
         salt = self._salts.get(day)
         if salt is not None:
             return salt
-        async with self._pool.acquire(timeout=5) as conn:
-            salt = await load_salt(conn, day, self._random(SALT_BYTES))
+        try:
+            async with self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as conn:
+                salt = await load_salt(conn, day, self._random(SALT_BYTES))
+        except POSTGRES_ERRORS as error:
+            raise StorageError(f"the salt of {day} could not be loaded: {type(error).__name__}") from error
         self._salts[day] = salt
         for old in sorted(self._salts)[:-_KEPT_DAYS]:
             del self._salts[old]

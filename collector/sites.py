@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import datetime
-import logging
 import re
 import zoneinfo
 from collections import OrderedDict
@@ -16,19 +15,20 @@ import asyncpg
 from asyncpg import Record
 
 from collector.db import Conn, Pool
-from collector.errors import InvalidError, NotFoundError
+from collector.errors import InvalidError, NotFoundError, StorageError
 from collector.ids import MAX_BUCKETS, ShardKey, SiteId, shard_keys
-
-_log = logging.getLogger(__name__)
 
 KEY_BYTES = 9
 """Random bytes in a site key: 12 characters, too many to guess, few enough for a URL."""
-REFRESH_S = 10
+REFRESH_S = 10.0
 """A change of a site reaches every collector within this time, in s."""
 _UNKNOWN_REFRESH_S = 1.0
 """An unknown key makes the directory look at most this often, in s."""
+_ACQUIRE_TIMEOUT_S = 5
 _MAX_UNKNOWN = 10_000
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+POSTGRES_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+"""What asyncpg raises when Postgres refuses, is away, or does not answer in time."""
 _KEY = re.compile(r"[A-Za-z0-9_-]{8,32}")
 
 _LOAD_ALL: Final[LiteralString] = """\
@@ -205,7 +205,11 @@ class SiteDirectory:
         return list(self._sites.values())
 
     async def find(self, key: str) -> Site | None:
-        """Return the site of a key: from memory; an unknown key is looked up, all of them together once a second."""
+        """Return the site of a key: from memory; an unknown key is looked up, all of them together once a second.
+
+        Raises:
+            StorageError: the key is unknown and Postgres cannot be asked.
+        """
         site = self._sites.get(key)
         if site is not None or key in self._unknown:
             return site
@@ -218,23 +222,21 @@ class SiteDirectory:
         return site
 
     async def refresh(self) -> None:
-        """Load all sites anew and forget which keys were unknown."""
+        """Load all sites anew and forget which keys were unknown.
+
+        Raises:
+            StorageError: Postgres cannot be asked; the sites known before remain.
+        """
         await self._load()
         self._unknown.clear()
 
-    async def keep_fresh(self) -> None:
-        """Refresh every `REFRESH_S` until cancelled; while Postgres is away the sites known before remain."""
-        while True:
-            await asyncio.sleep(REFRESH_S)
-            try:
-                await self.refresh()
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-                _log.warning("the sites could not be loaded anew: %s", error)
-
     async def _load(self) -> None:
         self._looked_at = self._monotonic()
-        async with self._pool.acquire(timeout=5) as conn:
-            sites = await load_sites(conn)
+        try:
+            async with self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as conn:
+                sites = await load_sites(conn)
+        except POSTGRES_ERRORS as error:
+            raise StorageError(f"the sites could not be loaded: {type(error).__name__}") from error
         self._sites = {site.key: site for site in sites}
 
     def _remember_unknown(self, key: str) -> None:

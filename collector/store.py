@@ -7,13 +7,13 @@ same result. This module alone reads and writes these tables.
 
 import datetime
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, LiteralString
 
 from collector.catalog import KnownKeys, write_elements, write_pages
 from collector.db import Conn
-from collector.ids import FlushId, ShardKey
+from collector.ids import FlushId, ShardKey, flush_id
 from collector.layouts import write_layouts
 from collector.pgcopy import HEADER, TRAILER, Columns
 from collector.rows import CLICK_COLUMNS, VIEW_REPORT_COLUMNS, BatchRows, pack_prefix
@@ -74,6 +74,7 @@ SECTION_FIELDS: Columns = (
 )
 """What `copy_sections` yields: the arrays of the view reports, one row per section."""
 
+_SEQUENCE_BITS = 6
 _FACT_TABLES = ("view_reports", "clicks")
 _PARTITION_LOCK: Final = 0x6A616C6B_69706172
 """Advisory lock of whoever creates partitions, so that two processes do not create the same one."""
@@ -184,6 +185,30 @@ class Flush:
     flush_id: FlushId
     fact_day: datetime.date
     batches: tuple[BatchRows, ...]
+
+
+class FlushIds:
+    """Makes the flush ids of one process: rising, and told from other processes' by 16 random bits in each.
+
+    No two flushes may share an id: what is settled is a flush, and only what was read of it may be settled.
+    """
+
+    def __init__(self, clock_ms: Callable[[], int], salt: int) -> None:
+        self._clock_ms = clock_ms
+        self._salt = (salt & 0xFFFF) << _SEQUENCE_BITS
+        self._last = (0, 0)
+
+    def make(self) -> FlushId:
+        """Return the next id; more than 64 within one ms borrow from the ms that follow."""
+        last_ms, sequence = self._last
+        now_ms = self._clock_ms()
+        if now_ms > last_ms:
+            self._last = (now_ms, 0)
+        elif sequence + 1 < 1 << _SEQUENCE_BITS:
+            self._last = (last_ms, sequence + 1)
+        else:
+            self._last = (last_ms + 1, 0)
+        return flush_id(self._last[0], self._salt | self._last[1])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,134 @@
+"""The collector as an aiohttp application, or as part of one: routes, and what lives as long as the process does."""
+
+import asyncio
+import contextlib
+import datetime
+import importlib.resources
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from collector.buffer import CLOSE_TIMEOUT_S, Buffer
+from collector.db import Pool
+from collector.errors import StorageError
+from collector.handlers import Handlers
+from collector.intake import Intake, Limits, Memory
+from collector.layouts import LayoutAges
+from collector.limits import TokenBuckets
+from collector.privacy import SaltBook
+from collector.settings import Settings
+from collector.sites import POSTGRES_ERRORS, REFRESH_S, SiteDirectory
+from collector.snippet import ScriptShelf
+from collector.store import FlushIds
+
+_log = logging.getLogger(__name__)
+
+KEEPALIVE_TIMEOUT_S = 75.0
+"""Idle connections are closed after this time; aiohttp's own default is an hour, and each costs 5 to 11 KB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """The readings that decide: the instant of receipt, and seconds that never go back."""
+
+    now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC)
+    monotonic: Callable[[], float] = time.monotonic
+
+
+def build_app(settings: Settings, pool: Pool, clocks: Clocks | None = None) -> web.Application:
+    """Return an application that is the collector alone."""
+    app = web.Application(client_max_size=settings.body_max_bytes)
+    setup_collector(app, settings, pool, clocks)
+    return app
+
+
+def setup_collector(app: web.Application, settings: Settings, pool: Pool, clocks: Clocks | None = None) -> None:
+    """Add the collector's routes to `app`, and its tasks to the life of `app`.
+
+    When `app` ends, what was accepted is stored before the tasks end. The pool stays the caller's, and open until then.
+    """
+    clocks = clocks or Clocks()
+    memory = Memory(
+        SiteDirectory(pool, clocks.monotonic),
+        SaltBook(pool, os.urandom),
+        LayoutAges(datetime.timedelta(hours=settings.layout_hours)),
+    )
+    ids = FlushIds(lambda: int(clocks.now().timestamp() * 1000), int.from_bytes(os.urandom(2), "big"))
+    buffer = Buffer(pool, settings, ids, clocks.now)
+    limits = Limits(
+        TokenBuckets(settings.site_rate), TokenBuckets(settings.address_rate), settings.late_hours, clocks.monotonic
+    )
+    intake = Intake(memory, buffer, limits, clocks.now)
+    scripts = ScriptShelf(_load_snippet())
+    _add_routes(app, Handlers(settings, settings.proxy_networks(), pool, intake, memory.sites, scripts))
+
+    async def live(_app: web.Application) -> AsyncIterator[None]:
+        await _learn(pool, memory, clocks)
+        async with _running(_keep_fresh(pool, memory, clocks)), _storing(buffer):
+            yield
+
+    app.cleanup_ctx.append(live)
+
+
+def _add_routes(app: web.Application, handlers: Handlers) -> None:
+    app.router.add_post("/v1/events", handlers.collect)
+    app.router.add_options("/v1/events", handlers.preflight)
+    app.router.add_get("/s/{key}.js", handlers.serve_script)
+    app.router.add_get("/healthz", handlers.tell_health)
+    app.router.add_get("/readyz", handlers.tell_readiness)
+
+
+async def _learn(pool: Pool, memory: Memory, clocks: Clocks) -> None:
+    """Load the sites, and which of their layouts are stored."""
+    await memory.sites.refresh()
+    keys = [key for site in memory.sites.sites for key in site.shard_keys]
+    async with pool.acquire(timeout=REFRESH_S) as conn:
+        await memory.layouts.load(conn, keys, clocks.now())
+
+
+async def _keep_fresh(pool: Pool, memory: Memory, clocks: Clocks) -> None:
+    """Learn anew every `REFRESH_S`; while Postgres is away what was known before remains."""
+    while True:
+        await asyncio.sleep(REFRESH_S)
+        try:
+            await _learn(pool, memory, clocks)
+        except (StorageError, *POSTGRES_ERRORS) as error:
+            _log.warning("sites and layouts could not be loaded anew: %s", type(error).__name__)
+
+
+@contextlib.asynccontextmanager
+async def _running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    task = asyncio.ensure_future(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@contextlib.asynccontextmanager
+async def _storing(buffer: Buffer) -> AsyncIterator[None]:
+    """Run the buffer; at the end let it store what waits."""
+    task = asyncio.ensure_future(buffer.run())
+    try:
+        yield
+    finally:
+        buffer.close()
+        _, pending = await asyncio.wait([task], timeout=CLOSE_TIMEOUT_S)
+        if pending:
+            _log.error("%d batches could not be stored before the end; none was acknowledged", buffer.held)
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def _load_snippet() -> str:
+    try:
+        return importlib.resources.files("collector").joinpath("dist/snippet.js").read_text("utf-8")
+    except FileNotFoundError as error:
+        raise StorageError("collector/dist/snippet.js is missing; build it with `make snippet`") from error

@@ -1,0 +1,120 @@
+"""The way in: from the bytes of one request to its outcome. Knows nothing of HTTP."""
+
+import datetime
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from collector.admission import judge_age, judge_origin
+from collector.buffer import Buffer, Outcome
+from collector.errors import StorageError
+from collector.layouts import LayoutAges
+from collector.limits import TokenBuckets
+from collector.privacy import SaltBook
+from collector.rows import Arrival, BatchRows, build_rows, local_day
+from collector.sites import Site, SiteDirectory
+from collector.visitor import network_prefix
+from collector.wire import Batch, Drop, DropReason, decode_batch
+
+_log = logging.getLogger(__name__)
+
+_MS_PER_HOUR = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sent a request; the address ends its way in `rows.build_rows`."""
+
+    origin: str | None
+    address: str
+    user_agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A batch that is stored, now or since before."""
+
+    outcome: Outcome
+    wants_layout: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Batches a second by site id and by network, and the oldest view in hours; `monotonic` never goes back."""
+
+    sites: TokenBuckets
+    networks: TokenBuckets
+    late_hours: int
+    monotonic: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the collector knows without asking Postgres."""
+
+    sites: SiteDirectory
+    salts: SaltBook
+    layouts: LayoutAges
+
+
+class Intake:
+    """Judges, prepares and stores batches; `clock` gives the instant of receipt."""
+
+    def __init__(self, memory: Memory, buffer: Buffer, limits: Limits, clock: Callable[[], datetime.datetime]) -> None:
+        self._memory = memory
+        self._buffer = buffer
+        self._limits = limits
+        self._clock = clock
+
+    def admit_address(self, address: str) -> Drop | None:
+        """Return why nothing more is read from this address now; None lets it go on."""
+        wait_s = self._limits.networks.take(_rate_key(address), self._limits.monotonic())
+        return _rate_limited(wait_s) if wait_s else None
+
+    async def accept(self, body: bytes, sender: Sender) -> Accepted | Drop:
+        """Return the outcome of a body, once it is committed, or why it was refused."""
+        batch = decode_batch(body)
+        if isinstance(batch, Drop):
+            return batch
+        try:
+            site = await self._memory.sites.find(batch.site_key)
+            drop = self._judge(batch, site, sender)
+            if site is None or drop is not None:
+                return drop or Drop(DropReason.UNKNOWN_SITE)
+            rows = await self._prepare(batch, site, sender)
+        except StorageError as error:
+            _log.warning("site or salt of batch %s is missing: %s", batch.batch_id, error)
+            return Drop(DropReason.UNAVAILABLE)
+        return await self._store(rows)
+
+    def _judge(self, batch: Batch, site: Site | None, sender: Sender) -> Drop | None:
+        if site is None:
+            return Drop(DropReason.UNKNOWN_SITE)
+        drop = judge_origin(sender.origin, site.origins) or judge_age(batch, self._limits.late_hours * _MS_PER_HOUR)
+        if drop is not None:
+            return drop
+        wait_s = self._limits.sites.take(site.site_id, self._limits.monotonic())
+        return _rate_limited(wait_s) if wait_s else None
+
+    async def _prepare(self, batch: Batch, site: Site, sender: Sender) -> BatchRows:
+        arrival = Arrival(int(self._clock().timestamp() * 1000), sender.address, sender.user_agent)
+        salt = await self._memory.salts.salt_of(local_day(batch, site, arrival.received_ms))
+        return build_rows(batch, site, salt, arrival)
+
+    async def _store(self, rows: BatchRows) -> Accepted | Drop:
+        answer = await self._buffer.put(rows)
+        if isinstance(answer, Drop):
+            return answer
+        if rows.layout is not None:
+            self._memory.layouts.note(rows.layout_key, rows.received_at)
+            return Accepted(answer, wants_layout=False)
+        return Accepted(answer, wants_layout=self._memory.layouts.ask(rows.layout_key, self._clock()))
+
+
+def _rate_limited(wait_s: float) -> Drop:
+    return Drop(DropReason.RATE_LIMITED, retry_after_s=int(wait_s) + 1)
+
+
+def _rate_key(address: str) -> bytes:
+    """Return the address; of IPv6 the network, since one sender has the whole of it."""
+    return network_prefix(address) if ":" in address else address.encode()

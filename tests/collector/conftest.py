@@ -1,0 +1,78 @@
+"""A collector on a loopback port, with a clock that a test can turn."""
+
+import asyncio
+import datetime
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+
+import pytest_asyncio
+from aiohttp.test_utils import TestClient, TestServer
+from wire_batches import NOW, encode, stored_site
+
+from collector.app import KEEPALIVE_TIMEOUT_S, Clocks, build_app
+from collector.db import Pool
+from collector.settings import Settings
+from collector.sites import Site
+
+
+@dataclass(slots=True)
+class TurnableClock:
+    """Gives the instant that a test has set."""
+
+    now: datetime.datetime = NOW
+    turned_s: float = field(default=0.0)
+
+    def turn(self, **delta: float) -> None:
+        step = datetime.timedelta(**delta)
+        self.now += step
+        self.turned_s += step.total_seconds()
+
+    def clocks(self) -> Clocks:
+        return Clocks(lambda: self.now, lambda: 1_000.0 + self.turned_s)
+
+
+@dataclass(slots=True)
+class Collector:
+    """A running collector and what it stores into."""
+
+    client: TestClient
+    pool: Pool
+    site: Site
+    clock: TurnableClock
+
+    async def post(self, body: dict | bytes, **headers: str):
+        """Send a batch as the snippet does and return the answer."""
+        data = encode(body) if isinstance(body, dict) else body
+        sent = {"Content-Type": "text/plain;charset=UTF-8"} | {
+            name.replace("_", "-"): text for name, text in headers.items()
+        }
+        return await self.client.post("/v1/events", data=data, headers=sent)
+
+    async def count(self, table: str) -> int:
+        return await self.pool.fetchval(f"select count(*) from {table}")
+
+
+@pytest_asyncio.fixture
+async def start_collector(pool) -> AsyncIterator:
+    """Start a collector with settings of the test's choice; it is stopped in the end."""
+    clients: list[TestClient] = []
+
+    async def start(**changes: object) -> Collector:
+        clock = TurnableClock()
+        async with pool.acquire() as conn:
+            site = await stored_site(conn)
+        app = build_app(replace(Settings(), **changes), pool, clock.clocks())
+        server = TestServer(app)
+        await server.start_server(auto_decompress=False, keepalive_timeout=KEEPALIVE_TIMEOUT_S, access_log=None)
+        client = TestClient(server, auto_decompress=False)
+        clients.append(client)
+        return Collector(client, pool, site, clock)
+
+    yield start
+    await asyncio.gather(*(client.close() for client in clients))
+
+
+@pytest_asyncio.fixture
+async def collector(start_collector) -> Collector:
+    """A collector with the default settings."""
+    return await start_collector()
