@@ -2,7 +2,7 @@
  * Which element was meant and what it is called: a key that is the same for every visitor and survives changes elsewhere on
  * the page. Reads structure and a few attributes, never `value`, and never walks more than an element's ancestors and siblings.
  */
-import { type Key, stepText } from './wire';
+import { type Key, makeKey } from './wire';
 
 /** What a person presses; an icon or a span inside one of these is that thing. */
 export const INTERACTIVE =
@@ -17,8 +17,8 @@ const LANDMARKS = /^(main|header|footer|nav|aside|section|form|dialog)$/;
 const CLIMB = 5;
 /** Siblings counted at most; beyond, elements share a step. Bounds the work of a click. */
 const MAX_SIBLINGS = 1000;
-/** Ancestors in a key at most; deeper trees are cut at the top. */
-const MAX_STEPS = 48;
+/** Ancestors looked at most; deeper trees are cut at the top. */
+const MAX_ANCESTORS = 1000;
 
 /** Attributes that people set to find an element again, the most deliberate first. */
 const NAMES = ['data-jalki-name', 'data-testid', 'data-test', 'data-cy', 'data-qa'];
@@ -53,18 +53,23 @@ export function isGenerated(id: string): boolean {
 /** Returns a function that gives each element its key; made anew for each view, as a page may reuse its nodes. */
 export function createIdentify(): Identify {
   const keys = new WeakMap<Element, Key>();
-  const identify = (element: Element, depth: number): Key => {
-    const known = keys.get(element);
-    if (known) return known;
-    const { step, parent } = describe(element);
-    const key = {
-      parent: parent && depth < MAX_STEPS ? identify(parent, depth + 1) : null,
-      step: stepText(step) || '?',
-    };
-    keys.set(element, key);
-    return key;
+  return (element) => {
+    const chain: [Element, string][] = [];
+    let next: Element | null = element;
+    let key: Key | null = null;
+    while (next && chain.length < MAX_ANCESTORS) {
+      key = keys.get(next) ?? null;
+      if (key) break;
+      const { step, parent }: Description = describe(next);
+      chain.push([next, step]);
+      next = parent;
+    }
+    for (const [described, step] of chain.reverse()) {
+      key = makeKey(key, step);
+      keys.set(described, key);
+    }
+    return key ?? makeKey(null, 'body');
   };
-  return (element) => identify(element, 0);
 }
 
 interface Description {

@@ -10,6 +10,9 @@ const IDLE_MS = 5000;
 /** Acts closer together than this extend the stretch without charging it, ms: the unit of engaged time. */
 const UNIT_MS = 100;
 
+/** A playing video in view counts as engaged for this long after each `timeupdate`, which browsers send 4 times a second, ms. */
+const WATCHED_MS = 1000;
+
 /** Charges engaged time. */
 export interface Engagement {
   /** Charges what is due up to now. */
@@ -38,16 +41,27 @@ export function observeEngagement(emit: (ms: number) => void, acted: () => void,
   };
   const onAct = (event: Event) => {
     if (!event.isTrusted) return;
+    act(clockMs());
+  };
+  const act = (at: number) => {
     const now = clockMs();
     if (now - settledAt >= UNIT_MS || now - actedAt >= IDLE_MS) settle();
-    actedAt = now;
+    actedAt = Math.max(actedAt, at);
     acted();
   };
   look();
   const stops = [
     listen(document, 'pointerdown pointermove keydown touchstart touchmove wheel scroll click', onAct),
     listen(window, 'resize', onAct),
-    listen(window, 'focus blur pagehide', settle),
+    listen(window, 'focus blur', settle),
+    listen(window, 'pagehide', () => {
+      settle();
+      // What follows is the back/forward cache, and that time is nobody's.
+      isAttentive = false;
+    }),
+    listen(document, 'timeupdate', (event) => {
+      if (isWatched(event.target)) act(clockMs() - IDLE_MS + WATCHED_MS);
+    }),
     listen(document, 'visibilitychange', settle),
   ];
   return {
@@ -58,4 +72,11 @@ export function observeEngagement(emit: (ms: number) => void, acted: () => void,
       for (const stop of stops) stop();
     },
   };
+}
+
+/** Returns whether `target` is a video that plays in view and is more than decoration, which loops without a sound. */
+function isWatched(target: EventTarget | null): boolean {
+  if (!(target instanceof HTMLVideoElement) || target.paused || (target.loop && target.muted)) return false;
+  const { top, bottom } = target.getBoundingClientRect();
+  return bottom > 0 && top < innerHeight;
 }

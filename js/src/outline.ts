@@ -10,10 +10,12 @@
  * A list card is a section where it has a heading or a mark. At most 100, in the order of the document.
  */
 import { type Identify, isGenerated } from './element';
-import { type Key, keyText, stepText } from './wire';
+import { type Key, keyText, makeKey } from './wire';
 
 /** Most sections of a page; bounds the work of each scroll. */
 const MAX_SECTIONS = 100;
+/** Elements looked at in search of them. */
+const MAX_CANDIDATES = 500;
 const MARK = 'data-jalki-section';
 const HEADINGS = 'h1,h2,h3';
 const CONTAINERS = 'section,article,header,footer,nav,aside';
@@ -31,14 +33,18 @@ export interface Part {
 
 /** Returns the sections of the page as it is now. */
 export function findParts(identify: Identify): Part[] {
-  const heads = [...document.querySelectorAll(`[${MARK}],${HEADINGS}`)].filter(isHead);
+  const heads = all(`[${MARK}],${HEADINGS}`).filter(isHead);
   const names = new Map<string, number>();
   const parts = heads.slice(0, MAX_SECTIONS).map((_, index) => headed(heads, index, identify, names));
-  for (const container of document.querySelectorAll(CONTAINERS)) {
+  for (const container of all(CONTAINERS)) {
     if (parts.length >= MAX_SECTIONS) break;
     if (isShown(container) && !parts.some((part) => touches(part, container))) parts.push(whole(container, identify));
   }
   return parts.length ? parts : [whole(document.querySelector('main') ?? document.body, identify)];
+}
+
+function all(selector: string): Element[] {
+  return [...document.querySelectorAll(selector)].slice(0, MAX_CANDIDATES);
 }
 
 function headed(heads: Element[], index: number, identify: Identify, names: Map<string, number>): Part {
@@ -46,7 +52,12 @@ function headed(heads: Element[], index: number, identify: Identify, names: Map<
   const isMarked = head.hasAttribute(MARK);
   const first = isMarked ? head : largestAround(head, heads[index - 1], heads[index + 1]);
   const last = isMarked || first.matches(CONTAINERS) || first.matches('li') ? first : lastBefore(first, heads);
-  return { first, last, key: unique(partKey(head, first, identify), names), title: isMarked ? '' : textOf(head) };
+  return {
+    first,
+    last,
+    key: unique(partKey(head, first, identify), names),
+    title: head.getAttribute(MARK) ?? textOf(head),
+  };
 }
 
 function isHead(element: Element): boolean {
@@ -58,7 +69,7 @@ function isShown(element: Element): boolean {
 }
 
 function whole(element: Element, identify: Identify): Part {
-  return { first: element, last: element, key: identify(element), title: '' };
+  return { first: element, last: element, key: identify(element), title: element.getAttribute('aria-label') ?? '' };
 }
 
 function largestAround(head: Element, before: Element | undefined, after: Element | undefined): Element {
@@ -95,11 +106,11 @@ function touches(part: Part, element: Element): boolean {
 /** A mark's name, else an id that a person chose, else the heading's words, else the place: what changes least. */
 function partKey(head: Element, first: Element, identify: Identify): Key {
   const mark = head.getAttribute(MARK);
-  if (mark) return { parent: null, step: stepText(`[${MARK}=${mark}]`) };
+  if (mark) return makeKey(null, `[${MARK}=${mark}]`);
   const withId = [head, ...ancestorsWithin(head, first)].find((element) => element.id && !isGenerated(element.id));
-  if (withId) return { parent: null, step: stepText(`#${withId.id}`) };
+  if (withId) return makeKey(null, `#${withId.id}`);
   const words = slug(textOf(head));
-  return words ? { parent: null, step: `${head.localName}[${words}]` } : identify(head);
+  return words ? makeKey(null, `${head.localName}[${words}]`) : identify(head);
 }
 
 function ancestorsWithin(head: Element, first: Element): Element[] {
@@ -125,7 +136,7 @@ function unique(key: Key, names: Map<string, number>): Key {
   const name = keyText(key);
   const count = (names.get(name) ?? 0) + 1;
   names.set(name, count);
-  return count > 1 ? { parent: key.parent, step: stepText(`${key.step.slice(0, 190)}:${count}`) } : key;
+  return count > 1 ? makeKey(key.parent, `${key.step.slice(0, 190)}:${count}`) : key;
 }
 
 function textOf(element: Element): string {

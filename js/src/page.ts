@@ -6,19 +6,25 @@ import { LOAD, PRERENDER, RESTORE, ROUTE } from './wire';
 /** A route held shorter than this is a redirect inside the page and no look at it, ms. */
 const REDIRECT_MS = 100;
 
+declare global {
+  interface Document {
+    readonly prerendering?: boolean;
+  }
+}
+
 /** Calls `begin` when a view begins, and `end` when a route change or a restore ends it; `end(true)`: it was a redirect. */
 export function observePage(
   begin: (navigation: number, path: string) => void,
   end: (isRedirect: boolean) => void,
 ): Stop {
   let path = '';
-  let navigation = LOAD;
+  let navigation = document.prerendering ? PRERENDER : LOAD;
   let begunAt = 0;
   /** A view waits to be seen. */
-  let isWaiting = false;
+  let isWaiting = true;
 
   const show = () => {
-    if (!isWaiting || !isVisible()) return;
+    if (!isWaiting || !isVisible() || document.prerendering) return;
     isWaiting = false;
     path = location.pathname;
     begunAt = clockMs();
@@ -38,24 +44,13 @@ export function observePage(
   };
 
   const stops = [
-    listen(document, 'visibilitychange', show),
+    listen(document, 'visibilitychange prerenderingchange', show),
     listen(window, 'pageshow', (event: PageTransitionEvent) => {
       if (event.persisted) next(RESTORE);
     }),
     observeRoutes(onRoute),
   ];
-  isWaiting = true;
-  if ((document as Document & { prerendering?: boolean }).prerendering) {
-    navigation = PRERENDER;
-    isWaiting = false;
-    stops.push(
-      listen(document, 'prerenderingchange', () => {
-        isWaiting = true;
-        show();
-      }),
-    );
-    path = location.pathname;
-  } else show();
+  show();
   return () => {
     for (const stop of stops) stop();
   };

@@ -46,7 +46,8 @@ export function openQueue(endpoint: string, emptied: () => void): Queue {
     if (isSending || timer || !first) return;
     isSending = true;
     first.sentAt = clockMs();
-    post(endpoint, first.batch, (status, response) => {
+    // A body that the browser refuses to let outlive the page would be refused each time.
+    post(endpoint, first.batch, !failures, (status, response) => {
       isSending = false;
       if (!status || status === 429 || status >= 500) return pause(Number(response?.headers.get('retry-after')) || 0);
       failures = 0;
@@ -98,7 +99,12 @@ function stamped(batch: Batch): string {
 }
 
 /** Posts and calls `answered` once: with 0 where no answer came. */
-function post(endpoint: string, batch: Batch, answered: (status: number, response?: Response) => void): void {
+function post(
+  endpoint: string,
+  batch: Batch,
+  mayOutlive: boolean,
+  answered: (status: number, response?: Response) => void,
+): void {
   let isOpen = true;
   const answer = guarded((status: number, response?: Response) => {
     if (!isOpen) return;
@@ -110,7 +116,7 @@ function post(endpoint: string, batch: Batch, answered: (status: number, respons
   // A page's patched fetch may throw at once.
   try {
     const body = stamped(batch);
-    fetch(endpoint, request(body, body.length < MAX_KEEPALIVE_CHARS)).then(
+    fetch(endpoint, request(body, mayOutlive && body.length < MAX_KEEPALIVE_CHARS)).then(
       (response) => answer(response.status, response),
       () => answer(0),
     );

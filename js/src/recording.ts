@@ -5,7 +5,7 @@ import { observeEngagement } from './engagement';
 import { guarded } from './guard';
 import { captureLayout } from './layout';
 import type { Queue } from './queue';
-import { clockMs, isVisible, readGeometry } from './screen';
+import { clockMs, readGeometry } from './screen';
 import { observeScroll } from './scroll';
 import { observeSections } from './sections';
 import {
@@ -26,6 +26,8 @@ import {
 const FIRST_MS = 1500;
 /** A click is reported after this long, ms: soon enough to watch it arrive, late enough for company. */
 const CLICK_MS = 1000;
+/** So many clicks do not wait for more. */
+const MANY_CLICKS = 100;
 /** Pause before the second report, ms; each further one is half as long again, up to MAX_PAUSE_MS. */
 const PAUSE_MS = 5000;
 const MAX_PAUSE_MS = 30000;
@@ -97,7 +99,7 @@ export function beginRecording(context: Context, navigation: number, path: strin
     counts.set(name, nth);
     if (clicks.length < MAX_PENDING) clicks.push({ ...raw, atMs: sinceBegun(), key, nth });
     if (clicked.length < 100 && !clicked.includes(element)) clicked.push(element);
-    plan(CLICK_MS);
+    plan(clicks.length < MANY_CLICKS ? CLICK_MS : 0);
   };
 
   const engagement = observeEngagement(
@@ -115,7 +117,7 @@ export function beginRecording(context: Context, navigation: number, path: strin
     observeClicks(onClick),
     observeScroll(look, () => {
       look();
-      sections.remeasure();
+      sections.remeasure(false);
     }),
   ];
 
@@ -144,7 +146,8 @@ export function beginRecording(context: Context, navigation: number, path: strin
   const sendReport = () => {
     const dictionary = openDictionary();
     const geometries: Geometry[] = [];
-    const { changed, exit, stored } = sections.report(dictionary);
+    const { changed, stored } = sections.report(dictionary);
+    const exit = sections.exit(dictionary);
     const columns = takeClicks(clicks, dictionary, geometries);
     const figures = `${[Math.floor(engagedMs / 100), depth, exit, changed.map((section) => section[2])]}`;
     if (seq && figures === reported && !columns.t.length) return;
@@ -163,8 +166,7 @@ export function beginRecording(context: Context, navigation: number, path: strin
     isLayoutSent = true;
     captureLayout(identify, clicked, sections.list(), (layout, dictionary) => {
       if (isEnded) return;
-      const { exit } = sections.report(dictionary);
-      queue.push({ ...batch(dictionary, [readGeometry()], exit), l: layout }, () => {});
+      queue.push({ ...batch(dictionary, [readGeometry()], sections.exit(dictionary)), l: layout }, () => {});
       seq++;
     });
   };
@@ -181,7 +183,7 @@ export function beginRecording(context: Context, navigation: number, path: strin
   };
   const onDue = guarded(() => {
     pauseMs = Math.min(MAX_PAUSE_MS, pauseMs * 1.5);
-    sections.remeasure();
+    sections.remeasure(true);
     flush(false);
   });
 
@@ -193,7 +195,7 @@ export function beginRecording(context: Context, navigation: number, path: strin
     },
     actedAt: () => engagement.actedAt(),
     end(isVoid) {
-      if (!isVoid || clicks.length) flush(isVisible());
+      if (!isVoid || clicks.length) flush(true);
       isEnded = true;
       clearTimeout(timer);
       for (const stop of stops) stop();

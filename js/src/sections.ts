@@ -3,7 +3,7 @@
  * that a scroll costs one pass over at most 100 numbers and no layout read.
  */
 import type { Identify } from './element';
-import { type Stop, whenIdle } from './guard';
+import { listen, type Stop, whenIdle } from './guard';
 import { findParts, type Part } from './outline';
 import { clockMs, isVisible } from './screen';
 import { type Dictionary, indexOf, keyText, type SectionPart } from './wire';
@@ -12,6 +12,9 @@ import { type Dictionary, indexOf, keyText, type SectionPart } from './wire';
 const SEEN_MS = 1000;
 /** The share of a section, or of the viewport, that must be in view. */
 const SEEN_SHARE = 0.5;
+
+/** Sections in one report at most; the rest goes with the next. */
+const MAX_CHANGED = 200;
 
 const SEEN = 1;
 const END_SEEN = 2;
@@ -41,10 +44,12 @@ export interface Sections {
   charge(ms: number): void;
   /** Notes what is in view from `topPx` on. */
   look(topPx: number, viewportPx: number): void;
-  /** Looks for sections and measures them anew when the browser is idle. */
-  remeasure(): void;
-  /** The sections that changed since the collector last acknowledged, and the one that fills most of the viewport. */
-  report(dictionary: Dictionary): { changed: SectionPart[]; exit?: number; stored: () => void };
+  /** Measures the sections anew when the browser is idle; `isStale`: looks for them anew as well. */
+  remeasure(isStale: boolean): void;
+  /** The sections that changed since the collector last acknowledged; `stored` notes that it acknowledged these. */
+  report(dictionary: Dictionary): { changed: SectionPart[]; stored: () => void };
+  /** The section that fills most of the viewport. */
+  exit(dictionary: Dictionary): number | undefined;
   list(): Section[];
   stop: Stop;
 }
@@ -54,31 +59,42 @@ export function observeSections(identify: Identify, settle: () => void, measured
   const known = new Map<string, Section>();
   let present: Section[] = [];
   let isPlanned = false;
+  let isDue = true;
   let isStopped = false;
 
   const measure = () => {
     isPlanned = false;
-    if (isStopped || !isVisible()) return;
+    if (isStopped || !isVisible() || !document.body) return;
     settle();
+    if (isDue || present.some((section) => !section.part.first.isConnected)) find();
+    for (const section of present) box(section);
+    measured();
+  };
+  const find = () => {
+    isDue = false;
     present = findParts(identify).map((part) => {
       const name = keyText(part.key);
       const section = known.get(name) ?? newSection(part);
       known.set(name, section);
       section.part = part;
-      box(section);
       return section;
     });
     for (const section of known.values()) if (!present.includes(section)) leave(section);
-    measured();
   };
-  const remeasure = () => {
+  const remeasure = (isStale: boolean) => {
+    isDue ||= isStale;
     if (isPlanned) return;
     isPlanned = true;
     whenIdle(measure);
   };
-  const resizes = window.ResizeObserver ? new ResizeObserver(remeasure) : null;
-  resizes?.observe(document.body);
-  remeasure();
+  const resizes = new ResizeObserver(() => remeasure(true));
+  // An async script may run before there is a body.
+  const watch = () => {
+    resizes.observe(document.body ?? document.documentElement);
+    remeasure(true);
+  };
+  const stopWaiting = listen(document, 'DOMContentLoaded', watch);
+  watch();
 
   return {
     remeasure,
@@ -90,11 +106,13 @@ export function observeSections(identify: Identify, settle: () => void, measured
       const isSeen = isVisible();
       for (const section of present) lookAt(section, topPx, viewportPx, isSeen);
     },
-    report: (dictionary) => report([...known.values()], present, dictionary),
+    report: (dictionary) => report(known.values(), dictionary),
+    exit: (dictionary) => exit(present, dictionary),
     list: () => present,
     stop() {
       isStopped = true;
-      resizes?.disconnect();
+      stopWaiting();
+      resizes.disconnect();
     },
   };
 }
@@ -148,24 +166,29 @@ function keep(section: Section, flag: 1 | 2, holds: boolean, now: number): void 
   section.sinceMs[which] = holds ? since || now : 0;
 }
 
-function report(all: Section[], present: Section[], dictionary: Dictionary): ReturnType<Sections['report']> {
+function report(all: Iterable<Section>, dictionary: Dictionary): ReturnType<Sections['report']> {
   const changed: SectionPart[] = [];
-  const marks: [Section, number, number][] = [];
+  const marks: (() => void)[] = [];
   for (const section of all) {
     const ms = Math.round(section.timeMs);
     const { flags } = section;
-    if (ms === section.storedMs && flags === section.storedFlags) continue;
+    if ((ms === section.storedMs && flags === section.storedFlags) || changed.length >= MAX_CHANGED) continue;
     changed.push([indexOf(section.part.key, dictionary), ms, flags]);
-    marks.push([section, ms, flags]);
+    marks.push(() => {
+      section.storedMs = ms;
+      section.storedFlags = flags;
+    });
   }
-  let most: Section | undefined;
-  for (const section of present) if (section.inViewPx > (most?.inViewPx ?? 0)) most = section;
   return {
-    changed: changed.slice(0, 200),
-    ...(most && { exit: indexOf(most.part.key, dictionary) }),
+    changed,
     stored: () => {
-      for (const [section, ms, flags] of marks.slice(0, 200))
-        Object.assign(section, { storedMs: ms, storedFlags: flags });
+      for (const mark of marks) mark();
     },
   };
+}
+
+function exit(present: readonly Section[], dictionary: Dictionary): number | undefined {
+  let most: Section | undefined;
+  for (const section of present) if (section.inViewPx > (most?.inViewPx ?? 0)) most = section;
+  return most && indexOf(most.part.key, dictionary);
 }

@@ -54,14 +54,14 @@ function start(source: string): void {
     recording?.end(isVoid);
     recording = null;
   };
-  const leave = () => {
-    if (!isVisible()) recording?.flush(true);
+  const turn = () => {
+    recording?.flush(!isVisible());
   };
   stops.push(
     observePage((navigation, path) => {
       recording = beginRecording(context, navigation, path, actedAt);
     }, end),
-    listen(document, 'visibilitychange', leave),
+    listen(document, 'visibilitychange', turn),
     listen(window, 'pagehide', () => recording?.flush(true)),
   );
 }

@@ -4,6 +4,20 @@
 export interface Key {
   readonly parent: Key | null;
   readonly step: string;
+  /** Steps, and characters of the whole key: the collector takes 64 and 2,000. */
+  readonly depth: number;
+  readonly chars: number;
+}
+
+const MAX_DEPTH = 60;
+const MAX_KEY_CHARS = 1800;
+
+/** Returns the key of `step` below `parent`; where it would grow too long it begins anew here. */
+export function makeKey(parent: Key | null, text: string): Key {
+  const step = stepText(text) || '?';
+  const isTooLong = parent && (parent.depth >= MAX_DEPTH || parent.chars + step.length >= MAX_KEY_CHARS);
+  const above = isTooLong ? null : parent;
+  return { parent: above, step, depth: 1 + (above?.depth ?? 0), chars: 1 + step.length + (above?.chars ?? 0) };
 }
 
 /** [viewport width, viewport height, document width, document height], px. */
@@ -138,7 +152,7 @@ export function keyText(key: Key): string {
 }
 
 /** Returns `text` without what would end a step or cannot be stored: `>`, control characters, more than 200 characters. */
-export function stepText(text: string): string {
+function stepText(text: string): string {
   return plainText(text).replace(/>/g, '%3E').slice(0, 200);
 }
 
