@@ -1,0 +1,38 @@
+# `make demo` and `make test` do all their own set-up. Recipes use relative paths only, so that the checkout may lie anywhere.
+.POSIX:
+.SUFFIXES:
+.PHONY: help demo test check bench lock js clean
+
+help:
+	@echo 'make demo    run jalki with a sample shop (ARGS="--port 9000" adds options)'
+	@echo 'make test    check, then every test (ARGS="tests/ground -k migrate" chooses)'
+	@echo 'make check   lint, types, import layers, the snippet and its rebuild'
+	@echo 'make bench   every benchmark'
+	@echo 'make js      rebuild the snippet that ships in collector/dist'
+	@echo 'make lock    resolve the dependencies anew'
+	@echo 'make clean   remove what was installed or made here, but for the demo data'
+
+demo:
+	@sh .ci/venv requirements.lock
+	@exec sh .ci/demo $(ARGS)
+
+test: check
+	@exec sh .ci/test $(ARGS)
+
+check:
+	@sh .ci/venv requirements-dev.lock
+	@exec sh .ci/check
+
+bench:
+	@sh .ci/venv requirements-dev.lock
+	@exec sh .ci/bench
+
+js:
+	@sh .ci/js
+	@cd js && sh ../.ci/with-node npm run --silent build
+
+lock:
+	@sh .ci/lock
+
+clean:
+	rm -rf .venv js/node_modules build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
