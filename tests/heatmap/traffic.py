@@ -48,6 +48,7 @@ class Recount:
 
 
 async def add_test_site(conn: Conn, buckets: int = 1) -> Site:
+    await ensure_partitions(conn, FACT_DAY, FACT_DAY)
     new = NewSite(name="Test", time_zone="Europe/Helsinki", buckets=buckets)
     return await add_site(conn, new, "rollupTest01", CREATED)
 
@@ -65,7 +66,6 @@ def build_batch_rows(sent: Sent, site: Site) -> BatchRows:
 
 async def store_flush(conn: Conn, site: Site, sent: Iterable[Sent], number: int) -> int:
     """Write one flush of the batches and return how many of them were new."""
-    await ensure_partitions(conn, FACT_DAY, FACT_DAY)
     distinct = {each.key(): each for each in sent}.values()
     rows = tuple(build_batch_rows(each, site) for each in distinct)
     return len(await write_batches(conn, Flush(flush_id(number, 0), FACT_DAY, rows), Dictionaries()))
