@@ -17,7 +17,7 @@ import click
 import numpy as np
 from aiohttp import web
 
-from collector import importer, layouts, sites
+from collector import importer, layouts, sites, store
 from collector.db import Pool
 from collector.errors import AddressError
 from heatmap.demo.live import Door, Trickle, send_visitors
@@ -90,6 +90,9 @@ async def fill(pool: Pool, site: sites.Site, seed: int, stop: asyncio.Event) -> 
 
     Stops early, with what is stored so far, when `stop` is set.
     """
+    last = site.created_at.date()
+    async with pool.acquire() as conn:  # all at once, before the worker has facts to read and locks to hold
+        await store.ensure_partitions(conn, last - timedelta(days=DAYS), last)
     lines = await asyncio.to_thread(_build_lines, load_recording(), site, seed, stop)
     with click.progressbar(length=len(lines), label=f"jalki demo: {DAYS} days of visitors", file=sys.stderr) as bar:
         await importer.import_recording(pool, site, _until(stop, lines), bar.update)
