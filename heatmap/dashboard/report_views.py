@@ -1,0 +1,133 @@
+"""The pages with figures of one site: overview, heatmap viewer, engagement report."""
+
+import hashlib
+from dataclasses import dataclass, replace
+
+from aiohttp import web
+
+from collector.errors import NotFoundError
+from collector.sites import Site, load_first_event_at
+from heatmap.dashboard.api import build_heatmap_query
+from heatmap.dashboard.charts import ColumnChart, build_columns, build_curve, build_daily
+from heatmap.dashboard.desk import Desk
+from heatmap.dashboard.figures import duration
+from heatmap.dashboard.place import Place
+from heatmap.dashboard.query import Picture, Selection, parse_selection
+from heatmap.dashboard.viewer import Viewer, build_viewer
+from heatmap.dashboard.wording import build_headline
+from heatmap.images import load_heatmap
+from heatmap.reports import PageFigures, PageReport, ReportQuery, SiteReport, load_page_report, load_site_report
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One look at a report page: the site, what was asked, and the pages there are to choose from."""
+
+    site: Site
+    place: Place
+    pages: list[PageFigures]
+
+
+async def show_overview(desk: Desk, request: web.Request) -> web.Response:
+    """Show a site's totals, days, devices and pages."""
+    site = await desk.load_site(request)
+    place = _find_place(desk, request, site, "")
+    async with desk.pool.acquire() as conn:
+        report = await load_site_report(conn, site, _ask(place.selection))
+        is_waiting = not report.totals.views and await load_first_event_at(conn, site) is None
+    return desk.page(
+        "overview.html",
+        screen="",
+        site=site,
+        place=place,
+        report=report,
+        chart=_chart_days(report),
+        is_waiting=is_waiting,
+    )
+
+
+async def show_heatmap(desk: Desk, request: web.Request) -> web.Response:
+    """Show the heatmap viewer of one page; without `page`, of the page with the most views."""
+    visit = await _begin_visit(desk, request, "heatmap")
+    if visit.place.selection.page is None:
+        return desk.page("no_pages.html", site=visit.site, place=visit.place, screen="heatmap")
+    viewer = await _load_viewer(desk, visit.site, visit.place)
+    return desk.page(
+        "heatmap.html", site=visit.site, place=visit.place, pages=visit.pages, viewer=viewer, screen="heatmap"
+    )
+
+
+async def show_viewer(desk: Desk, request: web.Request) -> web.Response:
+    """Answer the part of the viewer that changes, for the script that keeps it fresh; 304 where nothing did."""
+    site = await desk.load_site(request)
+    place = _find_place(desk, request, site, "heatmap")
+    if place.selection.page is None:
+        raise NotFoundError("The address names no page", "Open the heatmap again from the list of pages.")
+    text = desk.render("viewer.html", site=site, place=place, viewer=await _load_viewer(desk, site, place))
+    tag = hashlib.sha256(text.encode()).hexdigest()[:24]
+    if request.if_none_match and any(item.value == tag for item in request.if_none_match):
+        return web.Response(status=304, headers={"ETag": f'"{tag}"'})
+    answer = web.Response(text=text, content_type="text/html")
+    answer.etag = tag
+    return answer
+
+
+async def show_engagement(desk: Desk, request: web.Request) -> web.Response:
+    """Show the engagement report of one page; without `page`, of the page with the most views."""
+    visit = await _begin_visit(desk, request, "engagement")
+    page = visit.place.selection.page
+    if page is None:
+        return desk.page("no_pages.html", site=visit.site, place=visit.place, screen="engagement")
+    async with desk.pool.acquire() as conn:
+        report = await load_page_report(conn, visit.site, page, _ask(visit.place.selection))
+    return desk.page(
+        "engagement.html",
+        screen="engagement",
+        site=visit.site,
+        place=visit.place,
+        pages=visit.pages,
+        report=report,
+        sections=report.sections,
+        headline=build_headline(report.sections, report.figures.views),
+        reach=build_curve(report.reach.shares),
+        times=_chart_times(report),
+    )
+
+
+async def _load_viewer(desk: Desk, site: Site, place: Place) -> Viewer:
+    query = build_heatmap_query(place.selection, Picture(width_px=None, scale=4, backdrop="none"))
+    async with desk.pool.acquire() as conn:
+        heatmap = await load_heatmap(conn, site, query)
+    return build_viewer(heatmap, place, desk.now())
+
+
+async def _begin_visit(desk: Desk, request: web.Request, screen: str) -> Visit:
+    """Return the visit with the page with the most views chosen where the address names none."""
+    site = await desk.load_site(request)
+    place = _find_place(desk, request, site, screen)
+    async with desk.pool.acquire() as conn:
+        report = await load_site_report(conn, site, _ask(place.selection))
+    pages = sorted(report.pages, key=lambda item: -item.views)
+    if place.selection.page is None and pages:
+        place = replace(place, selection=replace(place.selection, page=pages[0].path))
+    return Visit(site, place, pages)
+
+
+def _find_place(desk: Desk, request: web.Request, site: Site, screen: str) -> Place:
+    today = desk.today(site)
+    return Place(site.site_id, screen, parse_selection(request.query, today), today)
+
+
+def _ask(selection: Selection) -> ReportQuery:
+    return ReportQuery(first_day=selection.first_day, last_day=selection.last_day, device=selection.device)
+
+
+def _chart_days(report: SiteReport) -> ColumnChart:
+    days = report.days
+    return build_daily([item.day for item in days], [item.views for item in days], [item.visitors for item in days])
+
+
+def _chart_times(report: PageReport) -> ColumnChart:
+    counts = [views for _, views in report.engaged_histogram]
+    names = [f"≤ {duration(upper_ms)}" for upper_ms, _ in report.engaged_histogram]
+    return build_columns(counts, [0] * len(counts), names)
