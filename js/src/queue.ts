@@ -94,7 +94,8 @@ export function openQueue(endpoint: string, emptied: () => void): Queue {
 }
 
 function stamped(batch: Batch): string {
-  batch.t = Math.max(Date.now(), batch.t);
+  // Pages replace clocks, and not all replacements know whole numbers.
+  batch.t = Math.round(Math.max(Date.now(), batch.t));
   return encode(batch);
 }
 

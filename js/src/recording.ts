@@ -59,7 +59,7 @@ export function beginRecording(context: Context, navigation: number, path: strin
   const { queue, siteKey } = context;
   const id = randomHex(8);
   const begunAt = clockMs();
-  const begunUnixMs = Date.now();
+  const begunUnixMs = Math.round(Date.now());
   const referrer = navigation === LOAD || navigation === PRERENDER ? referrerHost() : '';
   const identify = createIdentify();
   const clicks: Click[] = [];
@@ -74,7 +74,7 @@ export function beginRecording(context: Context, navigation: number, path: strin
   let dueAt = Infinity;
   let isEnded = false;
   let isLayoutSent = false;
-  const isOverdue = false;
+  let isOverdue = false;
 
   const sinceBegun = (at = clockMs()) => Math.min(MAX_DURATION_MS, Math.max(0, Math.round(at - begunAt)));
   const plan = (inMs: number) => {
@@ -170,14 +170,17 @@ export function beginRecording(context: Context, navigation: number, path: strin
       seq++;
     });
   };
+  const sendAll = () => {
+    do sendReport();
+    while (clicks.length);
+  };
   const flush = (isLeaving: boolean) => {
     look();
     clearTimeout(timer);
     dueAt = Infinity;
     // While an answer is awaited nothing new is built: the next report will be truer, and as small.
-    if (isLeaving || queue.isEmpty())
-      do sendReport();
-      while (clicks.length);
+    isOverdue = !isLeaving && !queue.isEmpty();
+    if (!isOverdue) sendAll();
     if (isLeaving) queue.leave();
     else if (engagement.isRunning()) plan(pauseMs);
   };

@@ -87,10 +87,10 @@ export function observeSections(identify: Identify, settle: () => void, measured
     isPlanned = true;
     whenIdle(measure);
   };
-  const resizes = new ResizeObserver(() => remeasure(true));
+  const resizes = 'ResizeObserver' in window ? new ResizeObserver(() => remeasure(true)) : null;
   // An async script may run before there is a body.
   const watch = () => {
-    resizes.observe(document.body ?? document.documentElement);
+    resizes?.observe(document.body ?? document.documentElement);
     remeasure(true);
   };
   const stopWaiting = listen(document, 'DOMContentLoaded', watch);
@@ -112,7 +112,7 @@ export function observeSections(identify: Identify, settle: () => void, measured
     stop() {
       isStopped = true;
       stopWaiting();
-      resizes.disconnect();
+      resizes?.disconnect();
     },
   };
 }

@@ -53,7 +53,7 @@ class SnippetSite:
         async with self.changed, asyncio.timeout(TIMEOUT_S):
             while not (result := condition(self)):
                 await self.changed.wait()
-        assert self.faults == []
+        assert not self.faults, self.faults
         return result
 
     def views(self) -> dict[str, Batch]:

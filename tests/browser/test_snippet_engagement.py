@@ -1,0 +1,187 @@
+"""Scroll depth, engaged time and sections of a real browser; time passes on the page's own clock, which the test moves."""
+
+import pytest
+from playwright.async_api import Browser, Page
+from snippet_site import SCRIPT, SnippetSite, fresh_page, snippet_site
+
+pytestmark = pytest.mark.browser
+
+SEEN, END_SEEN = 1, 2
+ARTICLE = f"""<html><head>{SCRIPT}<style>
+body {{ margin: 0 }} h1, h2, p, header, footer {{ margin: 0; height: 100px }} p {{ height: 700px }}
+</style></head><body>
+<header><nav>menu</nav></header>
+<main><h1>Tea</h1><p>intro</p><section id="pots"><h2>Pots</h2><p>one</p></section><h2>12 cups</h2><p>two</p>
+<h2>Pots</h2><p>three</p></main>
+<footer>end</footer></body></html>"""
+"""header 0–100, h1 100–900, #pots 900–1700, cups 1700–2500, the second "Pots" 2500–3300, footer 3300–3400."""
+
+
+async def _open(page: Page, site: SnippetSite, path: str = "/a") -> None:
+    """Open a page whose clock stands at first, and let it find its sections."""
+    await page.clock.install(time=1_790_000_000)
+    await page.clock.pause_at(1_790_000_001)
+    await page.goto(site.url + path)
+    await page.clock.run_for(200)
+
+
+async def _leave(page: Page, site: SnippetSite) -> None:
+    """Go elsewhere, so that the last report is sent, and wait for it."""
+    known = len(site.batches)
+    await page.goto("about:blank")
+    await site.wait_for(lambda site: len(site.batches) > known)
+
+
+async def _scroll(page: Page, top: int) -> None:
+    """Scroll, and wait until the page has been told."""
+    await page.evaluate(
+        "(top) => new Promise((done) => { addEventListener('scroll', done, {once: true}); scrollTo(0, top) })", top
+    )
+
+
+async def test_scroll_depth_is_the_lowest_edge_that_was_in_view(chromium: Browser) -> None:
+    """Scrolling back up does not take it back, and the height of the document then is kept beside it."""
+    async with snippet_site({"/a": ARTICLE}) as site, fresh_page(chromium) as page:
+        await _open(page, site)
+        await _scroll(page, 1000)
+        await _scroll(page, 300)
+        await _leave(page, site)
+    [view] = site.views().values()
+    assert view["w"]["h"] == [1800, 3400]
+
+
+async def test_a_page_that_grows_is_measured_at_its_new_height(chromium: Browser) -> None:
+    """Who never scrolled has reached one viewport of the page as it is now."""
+    async with snippet_site({"/a": ARTICLE}) as site, fresh_page(chromium) as page:
+        await _open(page, site)
+        await page.evaluate("document.querySelector('p').style.height = '1700px'")
+        await _leave(page, site)
+    [view] = site.views().values()
+    assert view["w"]["h"] == [800, 4400]
+
+
+async def test_engaged_time_ends_five_seconds_after_the_last_act(chromium: Browser) -> None:
+    """Reading counts, an abandoned page does not, and coming back goes on where it stopped."""
+    async with snippet_site({"/a": ARTICLE}) as site, fresh_page(chromium) as page:
+        await _open(page, site)
+        await page.clock.run_for(3000)
+        await page.mouse.move(100, 100)
+        await page.clock.run_for(2000)
+        await page.mouse.move(200, 200)
+        await page.clock.run_for(60_000)
+        await page.keyboard.press("Shift")
+        await page.clock.run_for(1000)
+        await _leave(page, site)
+    [view] = site.views().values()
+    assert view["w"]["e"] == 2000 + 5000 + 1000
+    assert view["w"]["a"] in range(65_000, 65_300)
+
+
+async def test_a_view_without_an_act_is_not_engaged(chromium: Browser) -> None:
+    """A page that is only open has no engaged time, whatever a script on it pretends."""
+    async with snippet_site({"/a": ARTICLE}) as site, fresh_page(chromium) as page:
+        await _open(page, site)
+        await page.evaluate("document.body.dispatchEvent(new KeyboardEvent('keydown', {bubbles: true}))")
+        await page.clock.run_for(30_000)
+        await _leave(page, site)
+    [view] = site.views().values()
+    assert view["w"]["e"] == 0
+
+
+async def test_a_sleep_of_the_computer_is_not_engaged(chromium: Browser) -> None:
+    """A clock that jumps ahead by hours while no timer ran adds at most the five seconds after the last act."""
+    async with snippet_site({"/a": ARTICLE}) as site, fresh_page(chromium) as page:
+        await _open(page, site)
+        await page.mouse.move(100, 100)
+        await page.clock.fast_forward("08:00:00")
+        await page.mouse.move(200, 200)
+        await page.clock.run_for(1000)
+        await _leave(page, site)
+    [view] = site.views().values()
+    assert view["w"]["e"] == 6000
+
+
+async def test_time_in_a_page_without_focus_is_not_engaged(chromium: Browser) -> None:
+    """While another window has the focus the page's time stands still."""
+    async with snippet_site({"/a": ARTICLE}) as site, fresh_page(chromium) as page:
+        await page.add_init_script("document.hasFocus = () => !window.isElsewhere")
+        await _open(page, site)
+        await page.mouse.move(100, 100)
+        await page.clock.run_for(1000)
+        await page.evaluate("window.isElsewhere = true; dispatchEvent(new Event('blur'))")
+        await page.clock.run_for(3000)
+        await page.evaluate("window.isElsewhere = false; dispatchEvent(new Event('focus'))")
+        await page.clock.run_for(500)
+        await _leave(page, site)
+    [view] = site.views().values()
+    assert view["w"]["e"] == 1500
+
+
+async def test_time_in_view_is_shared_by_the_height_that_each_section_fills(chromium: Browser) -> None:
+    """800 px of viewport over two sections give each its part of the engaged time."""
+    async with snippet_site({"/a": ARTICLE}) as site, fresh_page(chromium) as page:
+        await _open(page, site)
+        await _scroll(page, 700)
+        await page.clock.run_for(200)
+        await page.mouse.move(100, 100)
+        await page.clock.run_for(4000)
+        await _leave(page, site)
+    sections = site.sections()
+    [view] = site.views().values()
+    total_ms = sum(ms for ms, _ in sections.values())
+    assert total_ms == pytest.approx(view["w"]["e"], abs=101)
+    assert sections["h1[tea]"][0] == pytest.approx(total_ms / 4, abs=60)
+    assert sections["#pots"][0] == pytest.approx(total_ms * 3 / 4, abs=60)
+
+
+async def test_a_section_is_seen_after_a_second_in_view(chromium: Browser) -> None:
+    """Half of it, or half a viewport of it, for one continuous second; its end likewise; passing by is not enough."""
+    async with snippet_site({"/a": ARTICLE}) as site, fresh_page(chromium) as page:
+        await _open(page, site)
+        await page.clock.run_for(1100)
+        await _scroll(page, 900)
+        await page.clock.run_for(400)
+        await _scroll(page, 2150)
+        await page.clock.run_for(1100)
+        await page.mouse.move(100, 100)
+        await page.clock.run_for(200)
+        await _leave(page, site)
+    flags = {key: flags for key, (_, flags) in site.sections().items()}
+    assert flags["body>header"] == SEEN | END_SEEN
+    assert flags["h1[tea]"] == SEEN
+    assert not flags.get("#pots")
+    assert flags["h2[0-cups]"] == END_SEEN
+    assert flags["h2[pots]"] == SEEN
+
+
+async def test_the_exit_section_fills_most_of_the_last_viewport(chromium: Browser) -> None:
+    """Where the visitor was when the view ended is named, by a key that text above it does not change."""
+    async with snippet_site({"/a": ARTICLE}) as site, fresh_page(chromium) as page:
+        await _open(page, site)
+        await page.evaluate("document.querySelector('main').prepend(document.createElement('h1'), 'news')")
+        await _scroll(page, 1700)
+        await page.clock.run_for(1000)
+        await _leave(page, site)
+    [view] = site.views().values()
+    assert view["d"][view["w"]["x"]] == [-1, "h2[0-cups]"]
+
+
+async def test_marked_parts_and_cards_are_sections(chromium: Browser) -> None:
+    """A mark wins over headings; cards side by side are one section each; a page without any is one section."""
+    cards = "".join(f'<div style="width:200px"><h3>Card {name}</h3><p>text</p></div>' for name in "abc")
+    html = f"""<body>{SCRIPT}<div data-jalki-section="hero"><h1>Welcome</h1><h2>Sub</h2></div>
+    <main><div style="display:flex">{cards}</div></main></body>"""
+    pages = {"/a": html, "/b": f"<body>{SCRIPT}<main><div>plain</div></main></body>"}
+    async with snippet_site(pages) as site, fresh_page(chromium) as page:
+        for path in pages:
+            await _open(page, site, path)
+            await page.mouse.move(100, 100)
+            await page.clock.run_for(2000)
+            await _leave(page, site)
+    assert set(site.sections()) == {
+        "[data-jalki-section=hero]",
+        "h3[card-a]",
+        "h3[card-b]",
+        "h3[card-c]",
+        "body>main",
+    }
