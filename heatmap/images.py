@@ -92,21 +92,8 @@ async def load_heatmap(conn: Conn, site: Site, query: HeatmapQuery) -> Heatmap:
         InvalidError: a parameter has no meaning, or the image would be too large.
     """
     query.check()
-    page = canonical_path(query.page)
-    page_id = PageId(text_id(page))
-    if page_id not in await load_pages(conn, site.shard_keys):
-        raise NotFoundError(f"site {site.site_id} has no page {page[:200]}", "See the site's list of pages.")
-    selection = (conn, site.shard_keys, page_id, query.device, query.first_day, query.last_day)
-    totals = await load_page_totals(*selection)
-    cells = await load_click_cells(*selection)
-    layouts = [build_layout(stored) for stored in await load_layouts(conn, site.shard_keys, page_id)]
-    device = await _find_device(conn, site, page_id, query)
-    layout = choose_layout(layouts, device, query.width or typical_width_px(cells)) or synthesize_layout(
-        cells.boxes, device, query.width or typical_width_px(cells)
-    )
-    frame = _build_frame(layout, query)
-    elements = await _load_ancestry(conn, site, cells.boxes.element_ids.tolist(), layout)
-    facts = Facts(site.site_id, page, query.device, query.first_day, query.last_day, totals, cells, elements)
+    async with conn.transaction(isolation="repeatable_read", readonly=True):
+        facts, frame = await _load_facts(conn, site, query)
     compose = compose_clicks if query.kind == "click" else compose_scroll
     return await asyncio.to_thread(compose, facts, frame)
 
@@ -136,6 +123,21 @@ def _draw_overlay(heatmap: Heatmap) -> bytes:
     if isinstance(drawing, ScrollDrawing):
         return draw_scroll_map(drawing.shares, frame.size_px, frame.px_per_pixel, drawing.lines_px, drawing.fold_px)
     return draw_nothing(frame.size_px, frame.px_per_pixel)
+
+
+async def _load_facts(conn: Conn, site: Site, query: HeatmapQuery) -> tuple[Facts, Frame]:
+    page = canonical_path(query.page)
+    page_id = PageId(text_id(page))
+    if page_id not in await load_pages(conn, site.shard_keys):
+        raise NotFoundError(f"site {site.site_id} has no page {page[:200]}", "See the site's list of pages.")
+    span = (query.device, query.first_day, query.last_day)
+    totals = await load_page_totals(conn, site.shard_keys, page_id, *span)
+    cells = await load_click_cells(conn, site.shard_keys, page_id, *span)
+    layouts = [build_layout(stored) for stored in await load_layouts(conn, site.shard_keys, page_id)]
+    device, width = await _find_device(conn, site, page_id, query), query.width or typical_width_px(cells)
+    layout = choose_layout(layouts, device, width) or synthesize_layout(cells.boxes, device, width)
+    elements = await _load_ancestry(conn, site, cells.boxes.element_ids.tolist(), layout)
+    return Facts(site.site_id, page, *span, totals, cells, elements), _build_frame(layout, query)
 
 
 async def _find_device(conn: Conn, site: Site, page_id: PageId, query: HeatmapQuery) -> Device:

@@ -15,7 +15,10 @@ LINE_INDEX = 254
 FOLD_INDEX = 255
 """Entry of the scroll palette in which the fold is drawn."""
 
-SCROLL_TOP_INDEX = 253
+SHADOW_INDEX = 253
+"""Entry of the scroll palette below each line, so that it is seen on light bands as well."""
+
+SCROLL_TOP_INDEX = 252
 """Entry of the scroll palette for rows that every view reached."""
 
 # Nine colours at equal distances of matplotlib's inferno (CC0): lightness rises evenly from black to pale yellow.
@@ -30,6 +33,7 @@ _TOP_ALPHA = 0.70
 _SCROLL_VEIL_ALPHA = 0.78
 _SCROLL_TOP_ALPHA = 0.34
 
+_SHADOW_RGBA = (20, 12, 36, 200)
 _LINE_RGBA = (255, 255, 255, 235)
 _FOLD_RGBA = (64, 224, 255, 255)
 
@@ -44,6 +48,7 @@ def build_scroll_palette() -> Palette:
     """Return uint8[256, 4]: near black at 0, a light tint at `SCROLL_TOP_INDEX`, then the colours of the lines."""
     steps = np.minimum(np.arange(256) / SCROLL_TOP_INDEX, 1)
     palette = _with_alpha(_ramp(steps), _SCROLL_VEIL_ALPHA + (_SCROLL_TOP_ALPHA - _SCROLL_VEIL_ALPHA) * steps)
+    palette[SHADOW_INDEX] = _SHADOW_RGBA
     palette[LINE_INDEX] = _LINE_RGBA
     palette[FOLD_INDEX] = _FOLD_RGBA
     return palette

@@ -13,12 +13,12 @@ import numpy as np
 from collector.catalog import Element
 from collector.ids import Device, ElementId, Role, SiteId
 from heatmap.density import TOP_INDEX, Float32, Scale, build_counts, build_density, build_scale
+from heatmap.figures import Share, build_share
 from heatmap.grid import ClickCells, Histogram, add_histograms
 from heatmap.layout import Float64, Layout, Placed, Projection, project
 from heatmap.palette import SCROLL_TOP_INDEX, Palette, build_click_palette, build_scroll_palette, to_hex
 from heatmap.render import image_size
 from heatmap.rollup import PageTotals
-from heatmap.stats import wilson_interval
 from heatmap.visits import DEPTH_BINS
 
 REACH_LINES = (0.25, 0.50, 0.75, 0.90)
@@ -28,16 +28,6 @@ _LEGEND_COLOURS = 32
 _LEGEND_STOPS = 4
 _AREA_PX2 = 1000  # clicks are given per 1,000 px², about the area of a small link
 _REACH_ROWS = 100
-
-
-class Share(msgspec.Struct, frozen=True):
-    """A count out of n with its 95 % Wilson interval; `value` is None where n is 0."""
-
-    count: int
-    n: int
-    value: float | None
-    low: float
-    high: float
 
 
 class Placement(msgspec.Struct, frozen=True):
@@ -218,12 +208,6 @@ class Facts:
     elements: Mapping[ElementId, Element]
 
 
-def build_share(count: int, n: int) -> Share:
-    """Return a share with its interval; a count above n, which late facts can cause for a moment, widens n."""
-    n = max(n, count)
-    return Share(count, n, count / n if n else None, *wilson_interval(count, n))
-
-
 def compose_clicks(facts: Facts, frame: Frame) -> Heatmap:
     """Return the click map of one question."""
     projection = _project(facts, frame)
@@ -330,10 +314,15 @@ def _element_figures(facts: Facts, frame: Frame, projection: Projection) -> list
                 float(boxes[3, rank]),
                 clicks,
                 clicks / total,
-                build_share(int(placed.first_clicks[rank]), views),
+                _clicked_share(int(placed.first_clicks[rank]), views),
             )
         )
     return figures
+
+
+def _clicked_share(count: int, views: int) -> Share:
+    """Return the share of views that clicked; a hostile client that claims more first clicks than views widens n."""
+    return build_share(count, max(views, count))
 
 
 def _click_legend(scale: Scale, views: int) -> Legend:

@@ -13,7 +13,15 @@ import numpy.typing as npt
 
 from heatmap.density import CELL_PX, Float32, Scale, enlarge
 from heatmap.grid import UInt8
-from heatmap.palette import FOLD_INDEX, LINE_INDEX, SCROLL_TOP_INDEX, Palette, build_click_palette, build_scroll_palette
+from heatmap.palette import (
+    FOLD_INDEX,
+    LINE_INDEX,
+    SCROLL_TOP_INDEX,
+    SHADOW_INDEX,
+    Palette,
+    build_click_palette,
+    build_scroll_palette,
+)
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _BIT_DEPTH = 8
@@ -95,14 +103,17 @@ def _scroll_bands(rows: UInt8, special: Mapping[int, int], dashes: npt.NDArray[n
             if special.get(row) == FOLD_INDEX:
                 band[row - start, dashes] = FOLD_INDEX
             elif row in special:
-                band[row - start] = LINE_INDEX
+                band[row - start] = special[row]
         yield band
 
 
 def _mark_rows(height: int, px_per_pixel: int, lines_px: Iterable[float], fold_px: float | None) -> dict[int, int]:
+    """Return the palette index of each row that is not a band: lines with a shadow below, and the fold."""
     thickness = max(1, _LINE_PX // px_per_pixel)
     marks = [(at, LINE_INDEX) for at in lines_px] + ([(fold_px, FOLD_INDEX)] if fold_px is not None else [])
-    return {min(int(at / px_per_pixel), height - 1) - step: index for at, index in marks for step in range(thickness)}
+    rows = [(min(max(int(at / px_per_pixel), thickness), height - 1), index) for at, index in marks]
+    shadows = {row + 1: SHADOW_INDEX for row, index in rows if index == LINE_INDEX}
+    return shadows | {row - step: index for row, index in rows for step in range(thickness)}
 
 
 def _deflate(bands: Iterable[UInt8], width: int, height: int) -> Iterator[bytes]:

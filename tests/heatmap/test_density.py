@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heatmap import density as d
+
+unhurried = settings(deadline=None)  # a busy machine is no fault of the code
 
 
 def density_of(counts, sigma_px=d.SIGMA_PX):
@@ -29,6 +31,7 @@ def test_points_are_counted_in_their_cells():
     assert counts.tolist() == expected.tolist()
 
 
+@unhurried
 @given(
     st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.integers(1, 2**40)), max_size=30),
     st.integers(1, 90),
@@ -68,6 +71,7 @@ def test_smoothing_is_the_gaussian_of_its_width():
     assert smooth[100] == pytest.approx(expected, abs=expected.max() * 2e-3)
 
 
+@unhurried
 @given(st.integers(0, 799), st.integers(0, 1199))
 def test_a_peak_lies_in_the_cell_of_its_click(x_px, y_px):
     """The brightest cell of one click is the cell it was counted in, wherever on the page."""
@@ -113,6 +117,7 @@ def test_stray_clicks_look_weak():
     assert d.build_scale(beside).levels(beside)[10, 10] < 32
 
 
+@unhurried
 @given(st.floats(1e-9, 1e6), st.integers(0, 255))
 def test_the_legend_says_what_a_colour_stands_for(top, index):
     """Scaling the density of a palette index gives the index back."""

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heatmap import grid
+
+unhurried = settings(deadline=None)  # a busy machine is no fault of the code
 
 IDS = [-(2**63), -5, 1, 7, 2**63 - 1]
 
@@ -78,6 +80,7 @@ def test_a_box_edge_lies_where_the_click_and_its_fraction_say():
     assert grid.box_edge_px([1020, 300], [127, 0], [180, 640]).tolist() == [930, 300]
 
 
+@unhurried
 @given(clicks_st)
 def test_cells_hold_every_click_once(rows):
     """Cells in order, no cell twice, and their counts equal a count by hand."""
@@ -89,6 +92,7 @@ def test_cells_hold_every_click_once(rows):
     assert as_rows(cells_of(rows)) == [(*key, *counted[key]) for key in sorted(counted)]
 
 
+@unhurried
 @given(st.lists(clicks_st, max_size=4))
 def test_merging_parts_equals_counting_all_at_once(parts):
     """Counting in parts and adding up gives the cells of all clicks together."""
@@ -105,6 +109,7 @@ def test_merging_keeps_the_newest_box():
     assert box_rows(grid.merge_cells([old, new]).boxes) == [(1, 2, 20, 100, 50, 1440), (7, 3, 20, 100, 50, 1440)]
 
 
+@unhurried
 @given(clicks_st)
 def test_packed_cells_come_back(rows):
     """Unpacking gives the very cells and boxes that were packed."""
@@ -115,6 +120,7 @@ def test_packed_cells_come_back(rows):
     assert box_rows(back.boxes) == box_rows(cells.boxes)
 
 
+@unhurried
 @given(
     st.lists(
         st.integers(1, grid.MAX_CELL_CLICKS).flatmap(lambda clicks: st.tuples(st.just(clicks), st.integers(0, clicks))),
@@ -161,6 +167,7 @@ def test_impossible_counts_are_not_packed():
         grid.pack_cells(wrong)
 
 
+@unhurried
 @given(st.lists(histogram_st, max_size=4))
 def test_adding_histograms_adds_their_counts(histograms):
     """Each bin of the sum holds the sum of that bin."""
@@ -174,6 +181,7 @@ def test_adding_histograms_adds_their_counts(histograms):
     assert total.bins.tolist() == sorted(expected)
 
 
+@unhurried
 @given(histogram_st, histogram_st)
 def test_what_was_added_can_be_taken_away(stored, added):
     """Adding a histogram and its negative gives back what was there before."""
@@ -190,6 +198,7 @@ def test_taking_away_what_is_not_there_is_a_fault():
         grid.add_histograms([grid.build_histogram([3], [1]), grid.build_histogram([3], [-2])])
 
 
+@unhurried
 @given(histogram_st)
 def test_packed_histograms_come_back(histogram):
     """Unpacking gives the very bins and counts that were packed."""

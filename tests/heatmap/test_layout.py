@@ -4,12 +4,14 @@ import datetime
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.ids import Device
 from heatmap import grid
 from heatmap.layout import Layout, Placed, choose_layout, project, synthesize_layout, typical_width_px
+
+unhurried = settings(deadline=None)  # a busy machine is no fault of the code
 
 CAPTURED = datetime.datetime(2026, 3, 4, tzinfo=datetime.UTC)
 
@@ -82,6 +84,7 @@ def test_clicks_outside_the_picture_are_put_on_its_edge():
     assert (projection.x_px.tolist(), projection.y_px.tolist()) == ([0], [2000])
 
 
+@unhurried
 @given(
     st.lists(st.tuples(st.integers(1, 9), st.integers(0, 255), st.integers(0, 255)), min_size=1, max_size=40),
     st.sets(st.integers(1, 9)),

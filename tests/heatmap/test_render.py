@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -13,9 +13,18 @@ from collector.ids import Device, Role
 from heatmap import density as d
 from heatmap import grid
 from heatmap.layout import synthesize_layout
-from heatmap.palette import FOLD_INDEX, LINE_INDEX, SCROLL_TOP_INDEX, build_click_palette, build_scroll_palette
+from heatmap.palette import (
+    FOLD_INDEX,
+    LINE_INDEX,
+    SCROLL_TOP_INDEX,
+    SHADOW_INDEX,
+    build_click_palette,
+    build_scroll_palette,
+)
 from heatmap.render import draw_click_map, draw_nothing, draw_scroll_map, encode_palette_png
 from heatmap.wireframe import draw_wireframe
+
+unhurried = settings(deadline=None)  # a busy machine is no fault of the code
 
 
 def decode(png):
@@ -28,6 +37,7 @@ def grey_at(png, x, y):
     return int(decode(png)[y, x, :3].mean())
 
 
+@unhurried
 @given(
     st.integers(1, 40), st.lists(st.integers(1, 20), min_size=1, max_size=4), st.integers(0, 2**32 - 1), st.booleans()
 )
@@ -77,6 +87,7 @@ def test_a_scroll_map_has_a_band_for_each_share():
     assert pixels[2, 9].tolist() == palette[round(SCROLL_TOP_INDEX / 2)].tolist()
     assert pixels[5, 0].tolist() == palette[0].tolist()
     assert (pixels[7] == palette[LINE_INDEX]).all()
+    assert (pixels[8] == palette[SHADOW_INDEX]).all()
     assert pixels[9, 0].tolist() == palette[FOLD_INDEX].tolist()
     assert pixels[9, 4].tolist() == palette[0].tolist()
 
