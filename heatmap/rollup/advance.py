@@ -79,20 +79,20 @@ async def advance(conn: Conn, shard_key: ShardKey, now: datetime) -> Advanced:
         if new:
             await write_states(conn, shard_key, list(new.values()), now)
         batches = await store.settle(conn, shard_key, flush_ids)
-    return Advanced(len(flushes), batches, len(new), clicks.view_ids.size)
+    return Advanced(len(flushes), batches, len(new), clicks.element_ids.size)
 
 
 def group_cells(clicks: ClickRows, states: Mapping[ViewId, ViewState]) -> dict[RowKey, ClickCells]:
     """Return the cells of the clicks by the row that their view belongs to."""
     if clicks.view_ids.size == 0:
         return {}
-    view_ids, view_of = np.unique(clicks.view_ids, return_inverse=True)
-    keys = [_row_key(states[ViewId(view_id)]) for view_id in view_ids.tolist()]
+    views = [states[ViewId(view_id)] for view_id in clicks.view_ids.tolist()]
+    keys = [_row_key(state) for state in views]
     rows = {key: number for number, key in enumerate(sorted(set(keys)))}
-    row_of = np.array([rows[key] for key in keys], dtype=np.int64)[view_of]
-    started_ms = np.array([_started_ms(states[ViewId(view_id)]) for view_id in view_ids.tolist()], dtype=np.int64)
+    row_of = np.array([rows[key] for key in keys], dtype=np.int64)[clicks.view_of]
+    started_ms = np.array([_started_ms(state) for state in views], dtype=np.int64)
     # By row and in it by time, in one sort: the newest click of an element is the one whose box is kept.
-    order = np.argsort(row_of << _TIME_BITS | started_ms[view_of] + clicks.at_ms)
+    order = np.argsort(row_of << _TIME_BITS | started_ms[clicks.view_of] + clicks.at_ms)
     ends = np.cumsum(np.bincount(row_of, minlength=len(rows)))
     return {key: _build_cells(clicks, part) for key, part in zip(rows, np.split(order, ends[:-1]), strict=True)}
 
@@ -117,10 +117,11 @@ async def _load_changes(
     conn: Conn, shard_key: ShardKey, fresh: Mapping[ViewId, ViewState], clicks: ClickRows
 ) -> tuple[dict[ViewId, ViewState], dict[ViewId, ViewState]]:
     """Return the stored and the new states of all views that the facts are about."""
-    view_ids, counts = np.unique(clicks.view_ids, return_counts=True)
-    clicked = dict(zip(view_ids.tolist(), counts.tolist(), strict=True))
+    clicked = dict(zip(clicks.view_ids.tolist(), clicks.view_clicks.tolist(), strict=True))
     old = await load_states(conn, shard_key, fresh.keys() | clicked.keys())
-    merged = old | {view_id: merge_states(old.get(view_id, state), state) for view_id, state in fresh.items()}
+    merged = old | {
+        view_id: merge_states(old[view_id], state) if view_id in old else state for view_id, state in fresh.items()
+    }
     return old, {view_id: add_clicks(state, clicked.get(view_id, 0)) for view_id, state in merged.items()}
 
 
