@@ -260,8 +260,11 @@ async def _stop_orphan(cluster: Cluster) -> None:
                 break
             await asyncio.sleep(_POLL_S)
         else:
-            # The number in a stale file may be another process by now, which Postgres would take for a server.
+            # The number in a stale file may be another process by now, or one that is dead and not yet reaped; Postgres
+            # would take both for a server.
             file.unlink(missing_ok=True)
+            for stale in (cluster.home / "postgres" / "run").iterdir():
+                stale.unlink()
             if len(lines) > 4:
                 _remove_sockets(Path(lines[4]))
             return

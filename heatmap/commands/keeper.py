@@ -55,7 +55,7 @@ class _Keeper:
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "heatmap", "worker"),
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=sys.stderr.fileno(),  # stdout belongs to the ready line
+            stdout=asyncio.subprocess.DEVNULL,  # stdout belongs to the ready line of the whole
             env={**os.environ, "JALKI_DATABASE_URL": self.database_url},
             preexec_fn=follow_parent(signal.SIGTERM),
         )

@@ -22,11 +22,11 @@ _Setup = Callable[[web.Application, Settings, db.Pool], None]
 _WORKER_POOL_SIZE = 4
 
 
-class Listening(msgspec.Struct, frozen=True):
-    """Where a part answers."""
+class Listening(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A part that is at work, and where it answers."""
 
     part: str
-    url: str
+    url: str = ""
 
 
 class Migrated(msgspec.Struct, frozen=True):
@@ -55,10 +55,11 @@ def dashboard(settings: Settings, *, as_json: bool) -> None:
 
 @command("worker", example="jalki worker --database-url postgresql://jalki@db/jalki")
 @settings_options()
-def worker(settings: Settings) -> None:
+@json_option
+def worker(settings: Settings, *, as_json: bool) -> None:
     """Run the part that turns facts into figures; any number of them may run at once."""
     log_to_stderr()
-    run_until_stopped(_work(settings))
+    run_until_stopped(_work(settings, as_json=as_json))
 
 
 @command("migrate", example="jalki migrate --database-url postgresql://jalki@db/jalki")
@@ -86,8 +87,9 @@ async def _serve_part(name: str, settings: Settings, setup: _Setup, probe: str, 
         await asyncio.Event().wait()
 
 
-async def _work(settings: Settings) -> None:
+async def _work(settings: Settings, *, as_json: bool) -> None:
     async with open_place(settings) as place, _worker_pool(place.database_url) as pool:
+        print_answer(Listening("worker"), "jalki worker ready", as_json=as_json)
         stop = asyncio.Event()
         work = asyncio.create_task(run_worker(pool, settings, stop))
         try:
