@@ -1,6 +1,7 @@
 """A small website that carries the built snippet, and a collector that keeps every body it was sent.
 
-Each body is checked against the wire format's schema as it arrives. Waiting is for a condition over the batches, never for time.
+Each body is checked against the wire format's schema as it arrives. Waiting is for a condition over the batches, never
+for time.
 """
 
 import asyncio

@@ -1,4 +1,7 @@
-"""Scroll depth, engaged time and sections of a real browser; time passes on the page's own clock, which the test moves."""
+"""Scroll depth, engaged time and sections of a real browser.
+
+Time passes on the page's own clock, which the test moves.
+"""
 
 import pytest
 from playwright.async_api import Browser, Page

@@ -9,15 +9,20 @@ pytestmark = pytest.mark.browser
 HOSTILE = {
     "array to-json": "Array.prototype.toJSON = String.prototype.toJSON = function () { return 'x' }",
     "json patched": "JSON.stringify = () => { throw new Error('no') }",
-    "fetch wrapped": "const real = fetch; window.fetch = (...args) => new Promise((go) => setTimeout(() => go(real(...args)), 50))",
+    "fetch wrapped": "const real = fetch;"
+    " window.fetch = (...args) => new Promise((go) => setTimeout(() => go(real(...args)), 50))",
     "prototypes frozen": "[Object, Array, Element, Document, History].forEach((one) => Object.freeze(one.prototype))",
     "history frozen": "Object.defineProperty(window, 'navigation', {value: undefined}); Object.freeze(history)",
     "clock jumps": "const now = Date.now; let jump = 0; Date.now = () => now() + (jump -= 3600000) + 0.5",
-    "names taken": "addEventListener('DOMContentLoaded', () => document.body.insertAdjacentHTML('beforeend', '<i id=jalki></i><i id=navigation></i>'))",
+    "names taken": "addEventListener('DOMContentLoaded', () =>"
+    " document.body.insertAdjacentHTML('beforeend', '<i id=jalki></i><i id=navigation></i>'))",
     "no observers": "delete window.ResizeObserver; delete window.requestIdleCallback",
     "replace storm": "for (let i = 0; i < 150; i++) setTimeout(() => history.replaceState(i, '', '/storm/' + i), i)",
 }
-PAGE = '<html><head><script>{hostile}</script>{tag}</head><body><button id="go" onclick="this.textContent=\'done\'">go</button></body></html>'
+PAGE = (
+    "<html><head><script>{hostile}</script>{tag}</head>"
+    '<body><button id="go" onclick="this.textContent=\'done\'">go</button></body></html>'
+)
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
@@ -49,14 +54,14 @@ async def test_a_strict_content_security_policy_needs_two_entries(chromium: Brow
     """`script-src` and `connect-src` of the collector are all that a strict policy has to allow."""
     policy = "default-src 'none'; script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'"
     html = f'<body>{SCRIPT}<button id="go">go</button></body>'
-    async with snippet_site({"/a": html}, headers={"Content-Security-Policy": policy}) as site:
-        async with fresh_page(chromium) as page:
-            messages: list[str] = []
-            page.on("console", lambda message: messages.append(message.text))
-            site.answers.append((204, {"X-Jalki-Want": "layout"}))
-            await page.goto(f"{site.url}/a")
-            await page.click("#go")
-            await site.wait_for(lambda site: site.clicks() and any("l" in batch for batch in site.batches))
+    headers = {"Content-Security-Policy": policy}
+    messages: list[str] = []
+    async with snippet_site({"/a": html}, headers=headers) as site, fresh_page(chromium) as page:
+        page.on("console", lambda message: messages.append(message.text))
+        site.answers.append((204, {"X-Jalki-Want": "layout"}))
+        await page.goto(f"{site.url}/a")
+        await page.click("#go")
+        await site.wait_for(lambda site: site.clicks() and any("l" in batch for batch in site.batches))
     assert [message for message in messages if "favicon" not in message and "404" not in message] == []
 
 
@@ -68,8 +73,9 @@ async def test_nothing_is_stored_in_the_browser(chromium: Browser) -> None:
         await page.click("#go")
         await site.wait_for(lambda site: site.clicks())
         stored = await page.evaluate(
-            "async () => [document.cookie, localStorage.length, sessionStorage.length, (await indexedDB.databases()).length,"
-            " (await caches.keys()).length, Object.keys(window).filter((name) => !before.includes(name) && name !== 'before')]"
+            "async () => [document.cookie, localStorage.length, sessionStorage.length,"
+            " (await indexedDB.databases()).length, (await caches.keys()).length,"
+            " Object.keys(window).filter((name) => !before.includes(name) && name !== 'before')]"
         )
         assert await page.context.cookies() == []
     assert stored == ["", 0, 0, 0, 0, ["jalki"]]
@@ -77,7 +83,8 @@ async def test_nothing_is_stored_in_the_browser(chromium: Browser) -> None:
 
 async def test_a_script_in_the_head_runs_before_there_is_a_body(chromium: Browser) -> None:
     """A blocking tag at the very top records as well as an async one."""
-    html = f'<html><head>{SCRIPT.replace("async ", "")}</head><body><button id="go">go</button><h1>Title</h1></body></html>'
+    tag = SCRIPT.replace("async ", "")
+    html = f'<html><head>{tag}</head><body><button id="go">go</button><h1>Title</h1></body></html>'
     async with snippet_site({"/a": html}) as site, fresh_page(chromium) as page:
         await page.goto(f"{site.url}/a")
         await page.click("#go")

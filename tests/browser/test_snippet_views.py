@@ -50,9 +50,9 @@ async def test_a_page_restored_from_the_back_forward_cache_is_a_new_view() -> No
     """Going back to a page that the browser kept alive is another look at it."""
     there = "<script>onpageshow = (event) => event.persisted || setTimeout(() => { location = '/b' }, 500)</script>"
     back = "<script>onpageshow = () => setTimeout(() => history.back(), 500)</script>"
-    async with snippet_site({"/a": f"<body>{SCRIPT}{there}a", "/b": f"<body>{SCRIPT}{back}b"}) as site:
-        async with undriven_browser(f"{site.url}/a"):
-            paths = await site.wait_for(lambda site: len(site.paths()) == 3 and site.paths())
+    pages = {"/a": f"<body>{SCRIPT}{there}a", "/b": f"<body>{SCRIPT}{back}b"}
+    async with snippet_site(pages) as site, undriven_browser(f"{site.url}/a"):
+        paths = await site.wait_for(lambda site: len(site.paths()) == 3 and site.paths())
     assert paths == [("/a", LOAD), ("/b", LOAD), ("/a", RESTORE)]
     assert site.requested.count("/a") == 1
 
