@@ -3,9 +3,9 @@
 `advance` is the only writer; the loaders cost the size of the rollups they read, never the number of events.
 """
 
-from heatmap.rollup.advance import Advanced, advance
 from heatmap.rollup.cells import load_click_cells
 from heatmap.rollup.states import prune_states
+from heatmap.rollup.step import Advanced, advance
 from heatmap.rollup.totals import (
     DayTotals,
     DeviceTotals,

@@ -8,12 +8,14 @@ import pytest
 from traffic import Recount, Sent, add_test_site, make_traffic, recount, store_flush
 
 from collector.db import Conn
-from collector.ids import ShardKey
+from collector.ids import FlushId, ShardKey
 from collector.sites import Site
+from collector.store import PendingFlush
 from heatmap.grid import merge_cells, unpack_cells, unpack_histogram
 from heatmap.rollup import advance
 from heatmap.rollup.cells import MAX_PARTS
 from heatmap.rollup.states import prune_states
+from heatmap.rollup.step import take_oldest
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 Pool = asyncpg.Pool
@@ -181,6 +183,14 @@ async def test_parts_of_clicks_are_merged_before_there_are_too_many(pool: Pool):
         query = "select max(n) from (select count(*) as n from rollup_clicks group by page_id, local_day, device) t"
         assert await conn.fetchval(query) <= MAX_PARTS
         assert_equal(await load_rollups(conn), recount(traffic))
+
+
+@pytest.mark.parametrize(("batches", "taken"), [([4_000, 900, 200], 2), ([9_000, 1], 1), ([1] * 7, 7)])
+def test_a_step_takes_whole_flushes_up_to_a_bound(batches: list[int], taken: int):
+    """A backlog is worked off in steps of about a second; a flush above the bound is a step of its own."""
+    flushes = [PendingFlush(FlushId(number), NOW.date(), size) for number, size in enumerate(batches)]
+
+    assert len(take_oldest(flushes)) == taken
 
 
 async def test_settled_flushes_are_not_looked_at_again(pool: Pool):

@@ -64,7 +64,7 @@ async def advance(conn: Conn, shard_key: ShardKey, now: datetime) -> Advanced:
     async with conn.transaction():
         if await conn.fetchval(_LOCK, shard_key) is None:
             return Advanced(is_busy=True)
-        flushes = _take(await store.load_pending_flushes(conn, shard_key, MAX_FLUSHES))
+        flushes = take_oldest(await store.load_pending_flushes(conn, shard_key, MAX_FLUSHES))
         if not flushes:
             return Advanced()
         reports = await store.copy_view_reports(conn, shard_key, flushes)
@@ -80,6 +80,12 @@ async def advance(conn: Conn, shard_key: ShardKey, now: datetime) -> Advanced:
             await write_states(conn, shard_key, list(new.values()), now)
         batches = await store.settle(conn, shard_key, flush_ids)
     return Advanced(len(flushes), batches, len(new), clicks.element_ids.size)
+
+
+def take_oldest(flushes: Sequence[store.PendingFlush]) -> Sequence[store.PendingFlush]:
+    """Return the flushes that one step takes of those given, which are oldest first."""
+    sums = accumulate(flush.batches for flush in flushes)
+    return flushes[: max(1, sum(total <= MAX_BATCHES for total in sums))]
 
 
 def group_cells(clicks: ClickRows, states: Mapping[ViewId, ViewState]) -> dict[RowKey, ClickCells]:
@@ -123,12 +129,6 @@ async def _load_changes(
         view_id: merge_states(old[view_id], state) if view_id in old else state for view_id, state in fresh.items()
     }
     return old, {view_id: add_clicks(state, clicked.get(view_id, 0)) for view_id, state in merged.items()}
-
-
-def _take(flushes: Sequence[store.PendingFlush]) -> Sequence[store.PendingFlush]:
-    """Return the oldest flushes that make up one step."""
-    sums = accumulate(flush.batches for flush in flushes)
-    return flushes[: max(1, sum(total <= MAX_BATCHES for total in sums))]
 
 
 def _row_key(state: ViewState) -> RowKey:
