@@ -8,7 +8,7 @@ export async function load(entry) {
     bundle: true,
     format: 'esm',
     write: false,
-    target: 'es2019',
+    target: 'es2021',
   });
   return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString('base64')}`);
 }
