@@ -90,7 +90,7 @@ def build_scale(density: Float32, sigma_px: float = SIGMA_PX) -> Scale:
     if hot.size == 0:
         return Scale(floor)
     median = hot[(hot.size - 1) // 2]
-    return Scale(max(floor, float(min(np.quantile(hot, _PEAK_QUANTILE), _MEDIAN_HEADROOM * median))))
+    return Scale(float(min(np.quantile(hot, _PEAK_QUANTILE), _MEDIAN_HEADROOM * median)))
 
 
 def find_peaks(density: Float32) -> Float32:

@@ -321,8 +321,7 @@ def _count_codes(clicks: Int64, first_clicks: Int64) -> Int64:
 
 def _undo_count_codes(codes: Int64) -> tuple[Int64, Int64]:
     clicks = ((np.sqrt(8.0 * codes + 9.0) - 1.0) / 2.0).astype(np.int64)
-    clicks -= (clicks - 1) * (clicks + 2) // 2 > codes  # the root of a code above 2**50 may be rounded up
-    clicks += clicks * (clicks + 3) // 2 <= codes
+    clicks -= (clicks - 1) * (clicks + 2) // 2 > codes  # the root of a large code may be rounded up, never down
     return clicks, clicks - (codes - (clicks - 1) * (clicks + 2) // 2)
 
 

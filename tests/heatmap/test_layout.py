@@ -59,6 +59,14 @@ def test_an_unknown_element_is_moved_into_its_nearest_known_ancestor():
     assert projection.anchoring_rate == 0
 
 
+def test_a_box_larger_than_its_ancestor_shrinks_to_it():
+    """Clicks on what was seen larger than the ancestor now is are spread over the ancestor, not beyond it."""
+    projection = project(cells_of([(9, 0, 0), (9, 255, 255)]), layout_of({2: (600, 300, 20, 10)}), {9: 2})
+
+    assert projection.x_px.tolist() == [600, 620]
+    assert projection.y_px.tolist() == [300, 310]
+
+
 def test_what_nobody_knows_lies_where_it_was_last_seen():
     """Without element or ancestor the last box stands, its x and width scaled to the layout's width."""
     projection = project(cells_of([(9, 0, 0), (9, 255, 0)]), layout_of({}), {9: 8})
