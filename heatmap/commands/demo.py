@@ -29,13 +29,19 @@ def demo(settings: Settings, site_port: int, *, as_json: bool) -> None:
 
 
 async def _run(settings: Settings, site_port: int, *, as_json: bool) -> None:
-    async with running_service(settings) as service, _sample_shop(service, site_port):
+    async with running_service(settings) as service, _sample_shop(service, site_port) as shop:
         await announce(service, as_json=as_json)
-        await service.watch()
+        watch = asyncio.create_task(service.watch())
+        try:
+            ended, _ = await asyncio.wait({watch, shop}, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
+        finally:
+            watch.cancel()
 
 
 @asynccontextmanager
-async def _sample_shop(service: Service, site_port: int) -> AsyncIterator[None]:
+async def _sample_shop(service: Service, site_port: int) -> AsyncIterator["asyncio.Task[None]"]:
     """Keep the shop and its visitors going while the block runs; entered once both are there."""
     stop, is_there = asyncio.Event(), asyncio.Event()
 
@@ -50,7 +56,7 @@ async def _sample_shop(service: Service, site_port: int) -> AsyncIterator[None]:
         await asyncio.wait({shop, told}, return_when=asyncio.FIRST_COMPLETED)
         if shop.done():
             shop.result()
-        yield
+        yield shop
     finally:
         told.cancel()
         stop.set()
