@@ -6,6 +6,7 @@ tables itself.
 """
 
 import asyncio
+import logging
 import secrets
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -24,6 +25,8 @@ from heatmap.demo.live import Door, Trickle, send_visitors
 from heatmap.demo.recording import Recording, load_recording
 from heatmap.demo.shop import ShopLinks, setup_sample_site
 from heatmap.demo.visitors import DAYS, LAST_SHOWN, Span, generate
+
+_log = logging.getLogger(__name__)
 
 SITE_NAME = "Savi & Lehti (sample shop)"
 TIME_ZONE = "Europe/Helsinki"
@@ -95,7 +98,9 @@ async def fill(pool: Pool, site: sites.Site, seed: int, stop: asyncio.Event) -> 
         await store.ensure_partitions(conn, last - timedelta(days=DAYS), last)
     lines = await asyncio.to_thread(_build_lines, load_recording(), site, seed, stop)
     with click.progressbar(length=len(lines), label=f"jalki demo: {DAYS} days of visitors", file=sys.stderr) as bar:
-        await importer.import_recording(pool, site, _until(stop, lines), bar.update)
+        result = await importer.import_recording(pool, site, _until(stop, lines), bar.update)
+    if result.dropped:
+        _log.warning("%d batches of the sample visitors were refused: %s", result.dropped.total(), dict(result.dropped))
 
 
 @asynccontextmanager

@@ -67,22 +67,29 @@ class Session:
 
 
 class _Layouts:
-    """Which layouts the collector has not been given yet."""
+    """Which layouts the collector wants: those it never had, and from yesterday on all of them once more."""
 
     def __init__(self, recording: Recording) -> None:
-        self._missing = set(recording.pages) - {_LAST_PAGE}
+        self._all = set(recording.pages) - {_LAST_PAGE}
+        self._never, self._wanted = set(self._all), set(self._all)
+
+    def want_all(self) -> None:
+        """Ask for every layout anew."""
+        self._wanted = set(self._all)
 
     def take(self, visit: Visit) -> bool:
-        """Return whether this view's layout is missing and exactly true, and count it as given."""
+        """Return whether this view's layout is wanted and exactly true, and count it as given."""
         key = (visit.page.page.path, visit.page.page.device)
-        is_wanted = visit.page.is_as_recorded and visit.reading.n_steps > 2 and key in self._missing
-        self._missing -= {key} if is_wanted else set()
-        return is_wanted
+        is_given = visit.page.is_as_recorded and visit.reading.n_steps > 2 and key in self._wanted
+        if is_given:
+            self._wanted.discard(key)
+            self._never.discard(key)
+        return is_given
 
     @property
     def missing(self) -> list[tuple[str, Device]]:
         """Pages that nobody with the recorded screen has opened."""
-        return sorted(self._missing)
+        return sorted(self._never)
 
 
 def generate(rng: np.random.Generator, recording: Recording, span: Span) -> Iterator[bytes]:
@@ -95,6 +102,8 @@ def generate(rng: np.random.Generator, recording: Recording, span: Span) -> Iter
     for ago in range(DAYS - 1, -1, -1):
         midnight = datetime.datetime.combine(today - datetime.timedelta(days=ago), datetime.time(), zone)
         next_midnight = datetime.datetime.combine(midnight.date() + datetime.timedelta(days=1), datetime.time(), zone)
+        if ago == 1:
+            layouts.want_all()
         sessions = list(
             _draw_day(rng, recording, layouts, span.site_key, midnight, is_letter_day=ago == _LETTER_DAYS_AGO)
         )
