@@ -60,7 +60,7 @@ __all__ = [
     "load_site_report",
 ]
 
-MAX_PAGES = 200
+MAX_PAGES = 100
 """Pages in a site report, those with the most engaged time; `pages_total` says how many there are."""
 
 MAX_TITLED = 20

@@ -1,5 +1,6 @@
 """Owns `rollup_clicks`: appends one packed part per advance, merges parts now and then, adds them up for a reader."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import LiteralString
@@ -64,7 +65,7 @@ async def write_parts(conn: Conn, shard_key: ShardKey, part_id: FlushId, cells: 
     await _write(conn, shard_key, part_id, cells)
     for row in await conn.fetch(_LOAD_CROWDED, shard_key, *columns, MAX_PARTS):
         key = RowKey(row["page_id"], row["local_day"], Device(row["device"]))
-        merged = merge_cells([unpack_cells(part) for part in row["parts"]])
+        merged = _add_up(row["parts"])
         await conn.execute(_DELETE_PARTS, shard_key, *([value] for value in key))
         await _write(conn, shard_key, row["part_id"], {key: merged})
 
@@ -74,7 +75,11 @@ async def load_click_cells(
 ) -> ClickCells:
     """Return the clicks of one page over local days, both ends included; `Device.ALL` adds up all classes."""
     rows = await conn.fetch(_LOAD_PARTS, keys, page_id, device, first_day, last_day)
-    return merge_cells([unpack_cells(row["cells"]) for row in rows])
+    return await asyncio.to_thread(_add_up, [row["cells"] for row in rows])
+
+
+def _add_up(parts: Sequence[bytes]) -> ClickCells:
+    return merge_cells([unpack_cells(part) for part in parts])
 
 
 async def _write(conn: Conn, shard_key: ShardKey, part_id: FlushId, cells: Mapping[RowKey, ClickCells]) -> None:

@@ -4,6 +4,7 @@ Writing goes through `write_tally` alone, under the rollup lock of the shard key
 the rows that a tally names are read and written.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -249,7 +250,7 @@ async def load_pages_totals(
 ) -> dict[PageId, PageTotals]:
     """Return the sums of each of the pages, with zeros for those without a row."""
     rows = await conn.fetch(_LOAD_PAGES, keys, page_ids, device, first_day, last_day)
-    found = {row["page_id"]: _page_totals(row) for row in rows}
+    found = await asyncio.to_thread(_read_pages, rows)
     return {page_id: found.get(page_id) or _NOTHING for page_id in page_ids}
 
 
@@ -258,17 +259,7 @@ async def load_section_totals(
 ) -> list[SectionTotals]:
     """Return the sums of each section of the page that any view reported, in order of their ids."""
     rows = await conn.fetch(_LOAD_SECTIONS, keys, page_id, device, first_day, last_day)
-    return [
-        SectionTotals(
-            section_id=row["section_id"],
-            seen_views=row["seen_views"],
-            time_ms=row["time_ms"],
-            exits=row["exits"],
-            seen_time=_sum_packed(row["seen_time"]),
-            end_time=_sum_packed(row["end_time"]),
-        )
-        for row in rows
-    ]
+    return await asyncio.to_thread(_read_sections, rows)
 
 
 async def load_days(
@@ -348,6 +339,24 @@ def _changed(row: asyncpg.Record | None, column: str, difference: Counter[int]) 
         return packed
     moved = build_histogram(list(difference.keys()), list(difference.values()))
     return pack_histogram(add_histograms([unpack_histogram(packed), moved]))
+
+
+def _read_pages(rows: Sequence[asyncpg.Record]) -> dict[PageId, PageTotals]:
+    return {row["page_id"]: _page_totals(row) for row in rows}
+
+
+def _read_sections(rows: Sequence[asyncpg.Record]) -> list[SectionTotals]:
+    return [
+        SectionTotals(
+            section_id=row["section_id"],
+            seen_views=row["seen_views"],
+            time_ms=row["time_ms"],
+            exits=row["exits"],
+            seen_time=_sum_packed(row["seen_time"]),
+            end_time=_sum_packed(row["end_time"]),
+        )
+        for row in rows
+    ]
 
 
 def _page_totals(row: asyncpg.Record) -> PageTotals:
