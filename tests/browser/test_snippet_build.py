@@ -1,5 +1,6 @@
 """The built snippet in the repository is what its sources make, and holds to its promises."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -40,3 +41,18 @@ def test_the_snippet_touches_no_storage_and_reads_no_values() -> None:
     ):
         assert word not in text
     assert re.search(r"\.value\b", text) is None
+
+
+def test_the_readme_names_every_field_of_the_wire_format() -> None:
+    """The table in js/README.md and the schema say the same."""
+    properties = json.loads((ROOT / "tests" / "contract" / "wire-v1.schema.json").read_text())["properties"]
+    fields = set(properties) | {f"{part}.{name}" for part in "wcl" for name in properties[part]["properties"]}
+    table = (ROOT / "js" / "README.md").read_text().partition("## Wire format")[2]
+    named = set(re.findall(r"`([a-z]{1,2}(?:\.[a-z]{1,2})?)`", table))
+    assert named - fields == set()
+    assert fields - {"w"} - named == set()
+
+
+def test_the_lock_file_names_no_registry() -> None:
+    """Where packages come from is the installing machine's business."""
+    assert "://" not in re.sub(r'"url": "[^"]*"', "", (ROOT / "js" / "package-lock.json").read_text())

@@ -100,8 +100,8 @@ async def test_a_huge_page_gives_a_bounded_sample_that_keeps_what_matters(chromi
     html = f'<html><head>{SCRIPT}</head><body><main>{blocks}<p id="last">last</p><button id="buy">Buy</button></main>'
     async with snippet_site({"/a": html}) as site, fresh_page(chromium) as page:
         await page.goto(f"{site.url}/a")
-        site.answers.append((204, WANT))
         await page.click("#last")
+        site.answers.append((204, WANT))
         batch = await _layout(site)
     keys = [key_of(batch, index) for index in batch["l"]["i"]]
     assert keys[:2] == ["#last", "#buy"]

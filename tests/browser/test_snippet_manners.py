@@ -17,7 +17,7 @@ HOSTILE = {
     "names taken": "addEventListener('DOMContentLoaded', () =>"
     " document.body.insertAdjacentHTML('beforeend', '<i id=jalki></i><i id=navigation></i>'))",
     "no observers": "delete window.ResizeObserver; delete window.requestIdleCallback",
-    "replace storm": "for (let i = 0; i < 150; i++) setTimeout(() => history.replaceState(i, '', '/storm/' + i), i)",
+    "replace storm": "onload = () => { for (let i = 0; i < 150; i++) history.replaceState(i, '', '/storm/' + i) }",
 }
 PAGE = (
     "<html><head><script>{hostile}</script>{tag}</head>"
