@@ -25,7 +25,7 @@ def test_every_page_is_recorded_on_every_device() -> None:
 
 
 def test_a_page_fitted_to_its_own_screen_is_as_recorded() -> None:
-    """Fitting to the recorded viewport changes nothing; a wider one moves the column and stretches what is full width."""
+    """Fitting to the recorded viewport changes nothing; a wider one moves the column, stretches what is full width."""
     recording = load_recording()
     same = recording.fit("/", Device.DESKTOP, (1440, 900))
     wide = recording.fit("/", Device.DESKTOP, (1920, 969))

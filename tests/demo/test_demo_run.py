@@ -20,7 +20,7 @@ from collector.ids import WHOLE_SITE, Device, PageId, text_id
 from collector.settings import Settings
 from heatmap import rollup
 from heatmap.demo import DemoPlan, fill, is_filled, open_demo_site, run_demo, serve_shop
-from heatmap.demo.recording import Recording, load_recording
+from heatmap.demo.recording import load_recording
 from heatmap.demo.visitors import Span, generate
 
 _NOW = datetime(2026, 6, 21, 15, 30, tzinfo=UTC)
