@@ -13,6 +13,7 @@ from heatmap.dashboard.figures import compact, day
 BOX = 1000
 _MAX_DATE_LABELS = 8
 _TICKS = 4
+_TOPS = (4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 48, 60)  # times a power of ten; quarters of each are whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +90,10 @@ def build_sparkline(values: Sequence[int]) -> CurveChart:
 
 
 def nice_top(value: int) -> int:
-    """Return the smallest of 4, 8, 20, 40, 80, 100 … that is not below `value`: quarters of it are whole numbers."""
+    """Return the smallest round number that is not below `value`."""
     scale = 1
     while True:
-        for base in (4, 8, 12, 20, 24, 32):
+        for base in _TOPS:
             if value <= base * scale:
                 return base * scale
         scale *= 10

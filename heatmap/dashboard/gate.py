@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import asyncpg
 import msgspec
 from aiohttp import web
 
@@ -31,6 +32,7 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_BROKEN = (StorageError, OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError)
 _log = logging.getLogger("jalki.dashboard")
 
 Handler = Callable[[Desk, web.Request], Awaitable[web.StreamResponse]]
@@ -111,7 +113,7 @@ def describe_failure(request: web.Request, error: Exception) -> Failure:
         return Failure(error.status, str(error), error.hint)
     incident = secrets.token_hex(4)
     _log.error("incident %s at %s %s", incident, request.method, request.match_info.route.resource, exc_info=error)
-    if isinstance(error, StorageError | OSError | TimeoutError):
+    if isinstance(error, _BROKEN):
         return Failure(
             503,
             f"The database did not answer (incident {incident}).",

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from heatmap.dashboard.figures import ShareLike, ago
+from heatmap.dashboard.figures import ShareLike, ago, percent
 from heatmap.dashboard.place import Place
 from heatmap.picture import ElementFigures, Heatmap, LayoutFigures, Legend, ScrollFigures
 
@@ -110,7 +110,7 @@ def build_viewer(heatmap: Heatmap, place: Place, now: datetime) -> Viewer:
         legend=_build_legend(heatmap),
         legend_title=heatmap.legend.unit[:1].upper() + heatmap.legend.unit[1:] if heatmap.legend else "",
         ramp=_build_ramp(heatmap.legend),
-        ramp_step=100 / len(heatmap.legend.colours) + 0.2 if heatmap.legend else 0.0,
+        ramp_step=round(100 / len(heatmap.legend.colours), 3) if heatmap.legend else 0.0,
         reach=[ReachStep(row.depth_frac, round(row.y_px), row.reach) for row in scroll.rows[::_REACH_STRIDE]]
         if scroll
         else [],
@@ -172,10 +172,10 @@ def _build_lines(scroll: ScrollFigures, height_px: int) -> list[MarkLine]:
 def _build_legend(heatmap: Heatmap) -> list[Stop]:
     if heatmap.legend is None:
         return []
-    is_click = heatmap.kind == "click"
-    return [
-        Stop(stop.at * 100, f"{stop.value:.2g}" if is_click else f"{stop.value:.0%}") for stop in heatmap.legend.stops
-    ]
+    if heatmap.kind == "scroll":
+        return [Stop(stop.at * 100, percent(stop.value)) for stop in heatmap.legend.stops]
+    # What is denser than the top has the top's colour.
+    return [Stop(stop.at * 100, f"{stop.value:.2g}" + "+" * (stop.at == 1)) for stop in heatmap.legend.stops]
 
 
 def _build_ramp(legend: Legend | None) -> list[Stop]:

@@ -102,7 +102,9 @@ def test_a_chart_of_nothing_is_an_empty_chart() -> None:
     assert build_curve([]).line == ""
 
 
-@pytest.mark.parametrize(("value", "top"), [(0, 4), (4, 4), (5, 8), (33, 40), (41, 80), (321, 400), (10_001, 12_000)])
+@pytest.mark.parametrize(
+    ("value", "top"), [(0, 4), (4, 4), (5, 8), (33, 36), (41, 48), (321, 360), (480, 480), (601, 800), (10_001, 12_000)]
+)
 def test_an_axis_ends_at_a_round_number(value: int, top: int) -> None:
     """The smallest of the round numbers that holds the value."""
     assert nice_top(value) == top
