@@ -138,6 +138,30 @@ def test_the_decoder_and_the_schema_agree(mutations):
         assert any(words in result.detail for words in SEMANTIC), result.detail
 
 
+def _is_first_number(place: tuple) -> bool:
+    value: object = FULL
+    for key in place:
+        value = value[key]
+    return isinstance(value, int) and not (len(place) == 3 and place[0] in "cl" and place[2] > 0)
+
+
+def test_the_decoder_and_the_schema_agree_at_every_bound():
+    """Each number of a batch is set to and beside every bound of the format: both accept or both refuse it."""
+    numbers = [place for place in PLACES if _is_first_number(place)]
+    for place in numbers:
+        for value in {bound + step for bound in BOUNDS for step in (-1, 0, 1)}:
+            wire = _mutate(copy.deepcopy(FULL), [(place, "set", value)])
+
+            result = decode_batch(json.dumps(wire).encode())
+
+            follows = VALIDATOR.is_valid(wire)
+            assert (
+                follows
+                if isinstance(result, Batch)
+                else not follows or any(words in result.detail for words in SEMANTIC)
+            )
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 10**6), st.integers(0, 255))
 def test_no_bytes_break_the_decoder(junk, place, byte):
