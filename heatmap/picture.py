@@ -238,7 +238,7 @@ def compose_scroll(facts: Facts, frame: Frame) -> Heatmap:
 def count_reach(depth: Histogram, fractions: Float64) -> Float64:
     """Return how many views reached each fraction of the document; all reach its top."""
     below = np.concatenate([[0], np.cumsum(depth.counts)])
-    edges = np.floor(np.asarray(fractions) * DEPTH_BINS)
+    edges = np.floor(np.asarray(fractions) * DEPTH_BINS + 1e-6)  # a product like 0.57 · 1000 may end just below
     reached = depth.total - below[np.searchsorted(depth.bins, edges, side="left")]
     return np.where(edges <= 0, depth.total, reached).astype(np.float64)
 

@@ -12,7 +12,9 @@ from traffic import START, Sent, add_test_site, store_flush
 
 from collector.errors import InvalidError, NotFoundError
 from collector.ids import Device
+from heatmap.grid import build_histogram
 from heatmap.images import HeatmapQuery, draw_backdrop, draw_heatmap, load_heatmap
+from heatmap.picture import count_reach
 from heatmap.rollup import advance
 
 DAY = START.date()
@@ -176,6 +178,13 @@ async def test_a_scroll_map_shows_how_far_views_came(conn):
     assert {line.share: line.y_px for line in heatmap.scroll.lines} == {0.25: 4000, 0.5: 2000, 0.75: 1000, 0.9: 900}
     light = pixels_of(draw_heatmap(heatmap))[:, 7, :3].sum(axis=1)
     assert light[100] > light[240] > light[400] > light[700]
+
+
+def test_reach_counts_views_at_least_so_deep():
+    """Every view reached the top; below it, those whose depth is that much or more."""
+    depth = build_histogram([20, 500, 1000], [1, 2, 4])
+
+    assert count_reach(depth, np.array([0, 0.02, 0.03, 0.5, 0.501, 1])).tolist() == [7, 7, 6, 6, 4, 4]
 
 
 async def test_the_legend_is_the_scale_of_the_picture(conn):
