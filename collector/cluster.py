@@ -128,7 +128,8 @@ def choose_account() -> Account | None:
         EmbeddedError: this is root, and there is no unprivileged user to change to.
     """
     if os.geteuid() != 0:
-        return _require_name(os.geteuid())
+        _require_name(os.geteuid())
+        return None
     for name in _ACCOUNTS:
         try:
             entry = pwd.getpwnam(name)
@@ -278,7 +279,6 @@ def _program_version(program: Path) -> str:
 
 
 def _run_as(account: Account | None, command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
-    who = {"user": account.uid, "group": account.gid} if account else {}
     return subprocess.run(  # noqa: S603  # fixed programs, no shell
         command,
         cwd="/",
@@ -287,8 +287,9 @@ def _run_as(account: Account | None, command: Sequence[str]) -> "subprocess.Comp
         text=True,
         timeout=_COMMAND_TIMEOUT_S,
         check=False,
+        user=account.uid if account else None,
+        group=account.gid if account else None,
         extra_groups=[] if account else None,
-        **who,
     )
 
 

@@ -18,10 +18,14 @@ class Settings:
     """The settings of one process; each field's environment variable is `JALKI_` and its name in capitals."""
 
     database_url: str = field(default="", metadata={"doc": "Postgres to use; empty: the embedded one"})
-    data_dir: str = field(default="", metadata={"doc": "where the embedded Postgres keeps its data; empty: a folder of the user"})
+    data_dir: str = field(
+        default="", metadata={"doc": "where the embedded Postgres keeps its data; empty: a folder of the user"}
+    )
     host: str = field(default="127.0.0.1", metadata={"doc": "address to listen on"})
     port: int = field(default=8100, metadata={"doc": "port to listen on"})
-    public_url: str = field(default="", metadata={"doc": "address under which browsers reach this service; empty: as asked"})
+    public_url: str = field(
+        default="", metadata={"doc": "address under which browsers reach this service; empty: as asked"}
+    )
     trusted_proxies: str = field(
         default="", metadata={"doc": "addresses or networks, comma-separated, whose X-Forwarded-For is believed"}
     )
@@ -32,9 +36,15 @@ class Settings:
     site_rate: int = field(default=2_000, metadata={"doc": "batches a second a site may send in the long run"})
     address_rate: int = field(default=50, metadata={"doc": "batches a second one address may send in the long run"})
     late_hours: int = field(default=24, metadata={"doc": "oldest view whose batches are still accepted, in hours"})
-    commit_timeout_s: int = field(default=10, metadata={"doc": "longest wait for a commit before a batch is answered 503, in s"})
-    rollup_interval_ms: int = field(default=500, metadata={"doc": "pause of the worker between two looks for new facts, in ms"})
-    layout_hours: int = field(default=24, metadata={"doc": "age at which a page's reference layout is asked for anew, in hours"})
+    commit_timeout_s: int = field(
+        default=10, metadata={"doc": "longest wait for a commit before a batch is answered 503, in s"}
+    )
+    rollup_interval_ms: int = field(
+        default=500, metadata={"doc": "pause of the worker between two looks for new facts, in ms"}
+    )
+    layout_hours: int = field(
+        default=24, metadata={"doc": "age at which a page's reference layout is asked for anew, in hours"}
+    )
 
     def __post_init__(self) -> None:
         """Refuse values without a meaning.
@@ -54,13 +64,20 @@ class Settings:
         """Return the trusted proxies as networks."""
         try:
             return tuple(
-                ipaddress.ip_network(part.strip(), strict=False) for part in self.trusted_proxies.split(",") if part.strip()
+                ipaddress.ip_network(part.strip(), strict=False)
+                for part in self.trusted_proxies.split(",")
+                if part.strip()
             )
         except ValueError as error:
-            raise SettingsError(f"{_PREFIX}TRUSTED_PROXIES: {error}; write addresses or networks, comma-separated") from error
+            raise SettingsError(
+                f"{_PREFIX}TRUSTED_PROXIES: {error}; write addresses or networks, comma-separated"
+            ) from error
 
     def data_path(self) -> Path:
-        """Return the data folder: as set, else `~/.local/share/jalki`; for root `/var/lib/jalki`, as Postgres runs as another user there."""
+        """Return the data folder: as set, else `~/.local/share/jalki`.
+
+        For root it is `/var/lib/jalki`, because Postgres runs as another user there.
+        """
         return Path(self.data_dir).expanduser().absolute() if self.data_dir else _default_data_path()
 
 
@@ -89,7 +106,9 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
 
 def describe() -> list[tuple[str, str, str]]:
     """Return (variable, default, meaning) of every setting, in the order of the README's table."""
-    return [(f"{_PREFIX}{item.name.upper()}", str(item.default), str(item.metadata["doc"])) for item in fields(Settings)]
+    return [
+        (f"{_PREFIX}{item.name.upper()}", str(item.default), str(item.metadata["doc"])) for item in fields(Settings)
+    ]
 
 
 def _parse(name: str, text: str) -> int:
