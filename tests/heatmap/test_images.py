@@ -19,12 +19,12 @@ from heatmap.rollup import advance
 
 DAY = START.date()
 STARTED_MS = int(START.timestamp() * 1000)
-BUY, MAIN, DEEP, GONE = range(4)
-DICTIONARY = [[-1, "#buy"], [-1, "main"], [1, "p:2"], [-1, "#gone"]]
+BUY, MAIN, _, DEEP, GONE = range(5)
+DICTIONARY = [[-1, "#buy"], [-1, "main"], [1, "section:1"], [2, "p:2"], [-1, "#gone"]]
 DESKTOP, PHONE = [1440, 900, 1440, 4000], [390, 800, 390, 6000]
 QUERY = HeatmapQuery("/shop", "click", Device.ALL, DAY, DAY)
 
-# What the layouts have: the buy button and the main area, not the paragraph in it and not what is gone.
+# What the layouts have: the buy button and the main area, not the section and paragraph in it and not what is gone.
 BOXES = {"desktop": {BUY: (900, 500, 200, 60), MAIN: (100, 100, 1200, 3800)}, "phone": {BUY: (20, 1500, 350, 50)}}
 
 
@@ -98,7 +98,11 @@ async def test_clicks_made_are_clicks_shown(conn):
 
     assert (heatmap.views, heatmap.clicks, heatmap.is_empty) == (3, 5, False)
     figures = {item.key: (item.clicks, item.clicked.count, item.clicked.n, item.placed) for item in heatmap.elements}
-    assert figures == {"#buy": (3, 2, 3, "element"), "main>p:2": (1, 1, 3, "ancestor"), "#gone": (1, 1, 3, "page")}
+    assert figures == {
+        "#buy": (3, 2, 3, "element"),
+        "main>section:1>p:2": (1, 1, 3, "ancestor"),
+        "#gone": (1, 1, 3, "page"),
+    }
     assert (heatmap.placed.element, heatmap.placed.ancestor, heatmap.placed.page) == (3, 1, 1)
     assert (heatmap.anchoring.count, heatmap.anchoring.n, heatmap.anchoring.value) == (3, 5, 0.6)
     best = heatmap.elements[0]
