@@ -60,7 +60,7 @@ from (
     from ledger
     where shard_key = any($1::bigint[])
     limit 1000
-) as some
+) as sample
 """
 
 
