@@ -1,13 +1,15 @@
 # `make demo` and `make test` do all their own set-up. Recipes use relative paths only, so that the checkout may lie anywhere.
 .POSIX:
 .SUFFIXES:
-.PHONY: help demo test check bench lock js clean
+.PHONY: help demo test check bench chaos shots lock js clean
 
 help:
 	@echo 'make demo    run jalki with a sample shop (ARGS="--port 9000" adds options)'
-	@echo 'make test    check, then every test (ARGS="tests/ground -k migrate" chooses)'
+	@echo 'make test    check, then every test (ARGS="tests/collector -k migrate" chooses)'
 	@echo 'make check   lint, types, import layers, the snippet and its rebuild'
 	@echo 'make bench   every benchmark'
+	@echo 'make chaos   kill -9 everything under load, again and again (ARGS="--rounds 300")'
+	@echo 'make shots   take the screenshots of the README anew'
 	@echo 'make js      rebuild the snippet that ships in collector/dist'
 	@echo 'make lock    resolve the dependencies anew'
 	@echo 'make clean   remove what was installed or made here, but for the demo data'
@@ -26,6 +28,14 @@ check:
 bench:
 	@sh .ci/venv requirements-dev.lock
 	@exec sh .ci/bench
+
+chaos:
+	@sh .ci/venv requirements-dev.lock
+	@PYTHONPATH=tests exec .venv/bin/python tests/chaos/kill_rounds.py $(ARGS)
+
+shots:
+	@sh .ci/venv requirements-dev.lock
+	@JALKI_TEST_CHROMIUM=$$(.venv/bin/python tests/find_browser.py --install) exec .venv/bin/python .ci/shots.py
 
 js:
 	@sh .ci/js

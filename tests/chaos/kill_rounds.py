@@ -4,7 +4,7 @@ An oracle beside the service notes what was sent and what got a 204. After each 
 group (Postgres included) the service starts again on the same data, and the facts are compared with the notes:
 LOST = acknowledged but not stored, PHANTOM = stored but never sent, DOUBLED = stored more than once.
 
-    PYTHONPATH=tests python tests/chaos/kill_rounds.py --rounds 300
+    make chaos ARGS="--rounds 300"
 """
 
 import argparse

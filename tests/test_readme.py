@@ -1,0 +1,56 @@
+"""The README says what the code does: each table is compared with its source."""
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from collector.settings import describe
+from collector.wire import DropReason
+from heatmap.__main__ import main
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def _rows(heading: str) -> list[list[str]]:
+    """Return the cells of the table under a heading, without its head."""
+    section = README.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_readme_lists_every_setting_with_its_default_and_meaning() -> None:
+    """The settings table is `settings.describe()`, row by row."""
+    expected = [[f"`{name}`", f"`{default}`" if default else "–", meaning] for name, default, meaning in describe()]
+
+    assert _rows("Settings") == expected
+
+
+def test_readme_lists_every_drop_reason_with_its_status_and_remedy() -> None:
+    """The table of refusals is `wire.DropReason`, row by row."""
+    expected = [[f"`{reason.value}`", str(reason.status), reason.hint] for reason in DropReason]
+
+    assert _rows("When a batch is refused") == expected
+
+
+def test_readme_lists_every_command() -> None:
+    """Each command and subcommand that `jalki --help` knows stands in the table, and no other."""
+    written = set(re.findall(r"`jalki ([a-z -]+)`", "\n".join(row[0] for row in _rows("Commands"))))
+
+    assert written == set(_command_names(main, click.Context(main)))
+
+
+@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
+def test_readme_links_lead_somewhere(link: str) -> None:
+    """Every relative link and image of the README is a file of the tree."""
+    assert (Path(__file__).parents[1] / link).exists()
+
+
+def _command_names(group: click.Group, context: click.Context) -> list[str]:
+    names = []
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        nested = command.list_commands(context) if isinstance(command, click.Group) else [""]
+        names += [f"{name} {inner}".strip() for inner in nested]
+    return names
