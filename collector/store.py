@@ -1,8 +1,8 @@
-"""Facts: the ledger, view reports and clicks; written by whole flushes, read by whole flushes.
+"""Facts: view reports and clicks, with their ledger entries; written by whole flushes, read by whole flushes.
 
 A flush is one transaction: the ledger decides which batches are new, then dictionaries and layouts, then one COPY
 per table of facts. Writing the same flush again, after a COMMIT whose answer was lost, changes nothing and tells the
-same result. This module alone reads and writes these tables.
+same result. This module alone reads and writes the tables of facts.
 """
 
 import datetime
@@ -15,8 +15,39 @@ from collector.catalog import KnownKeys, write_elements, write_pages
 from collector.db import Conn
 from collector.ids import FlushId, ShardKey, flush_id
 from collector.layouts import write_layouts
+from collector.ledger import (
+    BatchKey,
+    Entry,
+    PendingFlush,
+    load_own,
+    load_pending_flushes,
+    load_pending_shards,
+    prune_ledger,
+    settle,
+    write_entries,
+)
 from collector.pgcopy import HEADER, TRAILER, Columns
 from collector.rows import CLICK_COLUMNS, VIEW_REPORT_COLUMNS, BatchRows, pack_prefix
+
+__all__ = [
+    "CLICK_FIELDS",
+    "SECTION_FIELDS",
+    "VIEW_FIELDS",
+    "BatchKey",
+    "Dictionaries",
+    "Flush",
+    "FlushIds",
+    "PendingFlush",
+    "copy_clicks",
+    "copy_sections",
+    "copy_view_reports",
+    "ensure_partitions",
+    "load_pending_flushes",
+    "load_pending_shards",
+    "prune_ledger",
+    "settle",
+    "write_batches",
+]
 
 CLICK_FIELDS: Columns = (
     ("view_id", ">i8"),
@@ -79,43 +110,6 @@ _FACT_TABLES = ("view_reports", "clicks")
 _PARTITION_LOCK: Final = 0x6A616C6B_69706172
 """Advisory lock of whoever creates partitions, so that two processes do not create the same one."""
 
-_WRITE_LEDGER: Final[LiteralString] = """\
--- store.write_batches
-insert into ledger (shard_key, batch_id, flush_id, fact_day, received_at)
-select shard_key, batch_id::uuid, $3, $4, received_at
-from unnest($1::bigint[], $2::text[], $5::timestamptz[]) as batch (shard_key, batch_id, received_at)
-on conflict (shard_key, batch_id) do nothing
-returning shard_key, replace(batch_id::text, '-', '') as batch_id
-"""
-
-_LOAD_OWN: Final[LiteralString] = """\
--- store.write_batches
-select shard_key, replace(batch_id::text, '-', '') as batch_id
-from ledger
-where shard_key = any($1::bigint[])
-  and batch_id = any($2::text[]::uuid[])
-  and flush_id = $3
-"""
-
-_LOAD_PENDING_SHARDS: Final[LiteralString] = """\
--- store.load_pending_shards
-select distinct shard_key
-from ledger
-where not settled
-order by shard_key
-"""
-
-_LOAD_PENDING_FLUSHES: Final[LiteralString] = """\
--- store.load_pending_flushes
-select flush_id, min(fact_day) as fact_day, count(*) as batches
-from ledger
-where shard_key = $1
-  and not settled
-group by flush_id
-order by flush_id
-limit $2
-"""
-
 _COPY_CLICKS: Final[LiteralString] = """\
 -- store.copy_clicks
 select view_id, page_id, element_id, at_ms, x_px, y_px, element_w_px, element_h_px,
@@ -145,22 +139,6 @@ cross join unnest(section_ids, section_ms, section_flags) as section (id, ms, fl
 where shard_key = $1
   and fact_day = any($2::date[])
   and flush_id = any($3::bigint[])
-"""
-
-_SETTLE: Final[LiteralString] = """\
--- store.settle
-update ledger
-set settled = true
-where shard_key = $1
-  and flush_id = any($2::bigint[])
-  and not settled
-"""
-
-_PRUNE_LEDGER: Final[LiteralString] = """\
--- store.prune_ledger
-delete from ledger
-where received_at < $1
-  and settled
 """
 
 _PARTITION_DDL: Final[LiteralString] = """\
@@ -211,24 +189,12 @@ class FlushIds:
         return flush_id(self._last[0], self._salt | self._last[1])
 
 
-@dataclass(frozen=True, slots=True)
-class PendingFlush:
-    """A flush whose batches of one shard key are not in the rollups yet."""
-
-    flush_id: FlushId
-    fact_day: datetime.date
-    batches: int
-
-
 @dataclass(slots=True)
 class Dictionaries:
     """The dictionary rows that this process need not write again."""
 
     pages: KnownKeys = field(default_factory=KnownKeys)
     elements: KnownKeys = field(default_factory=KnownKeys)
-
-
-BatchKey = tuple[ShardKey, str]
 
 
 async def write_batches(conn: Conn, flush: Flush, known: Dictionaries) -> frozenset[BatchKey]:
@@ -238,12 +204,13 @@ async def write_batches(conn: Conn, flush: Flush, known: Dictionaries) -> frozen
     open, it finds its own ledger rows if the transaction had been committed after all, and returns the same keys.
     """
     async with conn.transaction():
-        fresh = await _write_ledger(conn, flush)
+        entries = [Entry(batch.shard_key, batch.batch_id, batch.received_at) for batch in flush.batches]
+        fresh = await write_entries(conn, flush.flush_id, flush.fact_day, entries)
         rows = [batch for batch in flush.batches if batch.batch_key in fresh]
         if rows:
             await _write_names(conn, rows, known)
             await _copy_facts(conn, flush, rows)
-        stored = fresh if len(fresh) == len(flush.batches) else fresh | await _load_own(conn, flush)
+        stored = fresh if len(fresh) == len(flush.batches) else fresh | await load_own(conn, flush.flush_id, entries)
     known.pages.add((row.shard_key, row.page.page_id) for row in rows)
     known.elements.add((row.shard_key, element.element_id) for row in rows for element in row.elements)
     return stored
@@ -261,17 +228,6 @@ async def ensure_partitions(conn: Conn, first: datetime.date, last: datetime.dat
     return len(missing)
 
 
-async def load_pending_shards(conn: Conn) -> list[ShardKey]:
-    """Return the shard keys that have facts which are not in the rollups yet."""
-    return [ShardKey(row["shard_key"]) for row in await conn.fetch(_LOAD_PENDING_SHARDS)]
-
-
-async def load_pending_flushes(conn: Conn, shard_key: ShardKey, limit: int) -> list[PendingFlush]:
-    """Return up to `limit` flushes that are not in the rollups yet, oldest first."""
-    rows = await conn.fetch(_LOAD_PENDING_FLUSHES, shard_key, limit)
-    return [PendingFlush(FlushId(row["flush_id"]), row["fact_day"], row["batches"]) for row in rows]
-
-
 async def copy_view_reports(conn: Conn, shard_key: ShardKey, flushes: Sequence[PendingFlush]) -> bytes:
     """Return the view reports of these flushes as a binary COPY stream of `VIEW_FIELDS`, in no order."""
     return await _copy_out(conn, _COPY_VIEW_REPORTS, shard_key, flushes)
@@ -285,34 +241,6 @@ async def copy_sections(conn: Conn, shard_key: ShardKey, flushes: Sequence[Pendi
 async def copy_clicks(conn: Conn, shard_key: ShardKey, flushes: Sequence[PendingFlush]) -> bytes:
     """Return the clicks of these flushes as a binary COPY stream of `CLICK_FIELDS`, in no order."""
     return await _copy_out(conn, _COPY_CLICKS, shard_key, flushes)
-
-
-async def settle(conn: Conn, shard_key: ShardKey, flush_ids: Sequence[int]) -> int:
-    """Mark the batches of these flushes as rolled up, inside the caller's transaction; return how many there were.
-
-    All of a flush's ledger rows of one shard key were committed at once, so none can appear after they were read.
-    """
-    return _affected(await conn.execute(_SETTLE, shard_key, flush_ids))
-
-
-async def prune_ledger(conn: Conn, before: datetime.datetime) -> int:
-    """Forget the rolled-up batches received before `before`; a copy of one that arrives later would be stored anew."""
-    return _affected(await conn.execute(_PRUNE_LEDGER, before))
-
-
-async def _write_ledger(conn: Conn, flush: Flush) -> frozenset[BatchKey]:
-    # In the order of the key, so that two collectors that hold the same batches wait for, not deadlock, each other.
-    ordered = sorted(flush.batches, key=lambda batch: batch.batch_key)
-    keys, ids = [batch.shard_key for batch in ordered], [batch.batch_id for batch in ordered]
-    received = [batch.received_at for batch in ordered]
-    rows = await conn.fetch(_WRITE_LEDGER, keys, ids, flush.flush_id, flush.fact_day, received)
-    return frozenset((ShardKey(row[0]), row[1]) for row in rows)
-
-
-async def _load_own(conn: Conn, flush: Flush) -> frozenset[BatchKey]:
-    keys = sorted({batch.shard_key for batch in flush.batches})
-    rows = await conn.fetch(_LOAD_OWN, keys, [batch.batch_id for batch in flush.batches], flush.flush_id)
-    return frozenset((ShardKey(row[0]), row[1]) for row in rows)
 
 
 async def _write_names(conn: Conn, rows: Sequence[BatchRows], known: Dictionaries) -> None:
@@ -353,7 +281,3 @@ async def _copy_out(conn: Conn, query: LiteralString, shard_key: ShardKey, flush
     ids = [flush.flush_id for flush in flushes]
     await conn.copy_from_query(query, shard_key, days, ids, output=output, format="binary")
     return output.getvalue()
-
-
-def _affected(status: str) -> int:
-    return int(status.rpartition(" ")[2])
