@@ -1,7 +1,7 @@
-"""The ledger: one row per stored batch, the idempotency key and the rollup's work list in one.
+"""The ledger: one row per stored batch, the idempotency key and the rollup's work list in one; and when they arrived.
 
 It is written inside the transaction that stores a flush and settled inside the one that rolls it up, so neither a lost
-answer nor a crash counts a batch twice or not at all. This module alone reads and writes it.
+answer nor a crash counts a batch twice or not at all. This module alone reads and writes `ledger` and `arrivals`.
 """
 
 import datetime
@@ -51,11 +51,54 @@ limit $2
 
 _SETTLE: Final[LiteralString] = """\
 -- ledger.settle
-update ledger
-set settled = true
-where shard_key = $1
-  and flush_id = any($2::bigint[])
-  and not settled
+with done as (
+    update ledger
+    set settled = true
+    where shard_key = $1
+      and flush_id = any($2::bigint[])
+      and not settled
+    returning received_at
+)
+select count(*), min(received_at), max(received_at)
+from done
+"""
+
+_WRITE_ARRIVALS: Final[LiteralString] = """\
+-- ledger.settle
+insert into arrivals (shard_key, first_at, last_at)
+values ($1, $2, $3)
+on conflict (shard_key) do update
+set first_at = least(arrivals.first_at, excluded.first_at),
+    last_at = greatest(arrivals.last_at, excluded.last_at)
+"""
+
+_LOAD_ARRIVALS: Final[LiteralString] = """\
+-- ledger.load_arrivals
+select min(first_at), max(last_at)
+from (
+    select first_at, last_at
+    from arrivals
+    where shard_key = any($1::bigint[])
+    union all
+    select oldest.received_at, newest.received_at
+    from unnest($1::bigint[]) as asked (shard_key)
+    cross join lateral (
+        select received_at
+        from ledger
+        where ledger.shard_key = asked.shard_key
+          and not settled
+        order by flush_id
+        limit 1
+    ) as oldest
+    cross join lateral (
+        select received_at
+        from ledger
+        where ledger.shard_key = asked.shard_key
+          and not settled
+        order by flush_id desc
+        limit 1
+    ) as newest
+) as arrival
 """
 
 _PRUNE: Final[LiteralString] = """\
@@ -85,6 +128,14 @@ class PendingFlush:
     flush_id: FlushId
     fact_day: datetime.date
     batches: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """When the first and the last batch were received."""
+
+    first_at: datetime.datetime
+    last_at: datetime.datetime
 
 
 async def write_entries(
@@ -121,7 +172,22 @@ async def settle(conn: Conn, shard_key: ShardKey, flush_ids: Sequence[int]) -> i
 
     All of a flush's ledger rows of one shard key were committed at once, so none can appear after they were read.
     """
-    return _affected(await conn.execute(_SETTLE, shard_key, flush_ids))
+    row = await conn.fetchrow(_SETTLE, shard_key, flush_ids)
+    assert row is not None
+    settled, first_at, last_at = row
+    if settled:
+        await conn.execute(_WRITE_ARRIVALS, shard_key, first_at, last_at)
+    return int(settled)
+
+
+async def load_arrivals(conn: Conn, keys: Sequence[ShardKey]) -> Arrivals | None:
+    """Return when the first and the last batch of these shard keys were received; None before any was.
+
+    It costs a few index look-ups a key, however many batches there were. Of what waits to be rolled up only the first
+    and the last flush are looked at.
+    """
+    row = await conn.fetchrow(_LOAD_ARRIVALS, keys)
+    return Arrivals(row[0], row[1]) if row is not None and row[0] is not None else None
 
 
 async def prune_ledger(conn: Conn, before: datetime.datetime) -> int:

@@ -17,6 +17,7 @@ from asyncpg import Record
 from collector.db import Conn, Pool
 from collector.errors import InvalidError, NotFoundError, StorageError
 from collector.ids import MAX_BUCKETS, ShardKey, SiteId, shard_keys
+from collector.ledger import load_arrivals
 
 KEY_BYTES = 9
 """Random bytes in a site key: 12 characters, too many to guess, few enough for a URL."""
@@ -50,17 +51,6 @@ _ADD: Final[LiteralString] = """\
 insert into sites (key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at)
 values ($1, $2, $3, $4, $5, $6, $7, $8)
 returning site_id, key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at
-"""
-
-_LOAD_FIRST_EVENT: Final[LiteralString] = """\
--- sites.load_first_event_at
-select min(received_at)
-from (
-    select received_at
-    from ledger
-    where shard_key = any($1::bigint[])
-    limit 1000
-) as sample
 """
 
 
@@ -156,9 +146,15 @@ async def add_site(conn: Conn, new: NewSite, key: str, now: datetime.datetime) -
 
 
 async def load_first_event_at(conn: Conn, site: Site) -> datetime.datetime | None:
-    """Return when the site's first batch was received, None before; the earliest of a thousand, once there are more."""
-    received_at: datetime.datetime | None = await conn.fetchval(_LOAD_FIRST_EVENT, site.shard_keys)
-    return received_at
+    """Return when the site's first batch was received, None before; imported ones count from their own time."""
+    arrivals = await load_arrivals(conn, site.shard_keys)
+    return arrivals.first_at if arrivals else None
+
+
+async def load_last_event_at(conn: Conn, site: Site) -> datetime.datetime | None:
+    """Return when the site's latest batch was received, None before the first."""
+    arrivals = await load_arrivals(conn, site.shard_keys)
+    return arrivals.last_at if arrivals else None
 
 
 def _check(new: NewSite, key: str) -> None:

@@ -56,6 +56,13 @@ create index ledger_unsettled on ledger (shard_key, flush_id) where not settled;
 -- Pruning by age.
 create index ledger_received on ledger using brin (received_at);
 
+-- When batches were received, of all that the rollup has settled: outlives their ledger rows.
+create table arrivals (
+    shard_key bigint primary key,
+    first_at timestamptz not null,
+    last_at timestamptz not null
+);
+
 -- One row per stored batch: what is known of its view so far (cumulative; the highest `seq` of a view is the truth).
 create table view_reports (
     shard_key bigint not null,
