@@ -1,6 +1,6 @@
 /**
  * Where this browser put the page's elements: a bounded sample in slices of idle time, sent only when the collector asked.
- * Takes headings and labels, never the content of fields.
+ * Takes headings, labels and what stands for a picture, never the content of fields.
  */
 import { type Identify, INTERACTIVE } from './element';
 import { whenIdle } from './guard';
@@ -125,9 +125,18 @@ function isFixed(element: Element, fixed: Map<Element, boolean>): boolean {
 /** What an input or a text area holds is never read: the label is its accessible name or nothing. */
 function labelOf(element: Element, role: number): string {
   if (role === HEADING) return masked(shortText(element), HEADING_CHARS);
+  if (role === IMAGE || role === MEDIA) return masked(altOf(element), LABEL_CHARS);
   if (role !== LINK && role !== BUTTON) return '';
   if (element.localName === 'input') return '';
-  return masked(element.getAttribute('aria-label') ?? shortText(element), LABEL_CHARS);
+  const own = element.getAttribute('aria-label') ?? shortText(element);
+  const image = own.trim() ? null : element.querySelector(IMAGES);
+  return masked(image ? altOf(image) : own, LABEL_CHARS);
+}
+
+/** What the page says instead of a picture; nothing where it is decoration. */
+function altOf(image: Element): string {
+  const said = (name: string) => image.getAttribute(name);
+  return said('aria-label') || said('alt') || image.querySelector(':scope>title')?.textContent || said('title') || '';
 }
 
 function shortText(element: Element): string {

@@ -80,6 +80,21 @@ async def test_a_layout_holds_nothing_that_was_typed_and_no_addresses(chromium: 
     assert boxes["body>main>form>input[name=city]"][4:] == (FIELD, "")
 
 
+async def test_pictures_are_called_what_the_page_says_instead_of_them(chromium: Browser) -> None:
+    """aria-label, alt, an svg's title or a title attribute; an icon lends its name to its link; text stays at home."""
+    html = f"""<html><head>{SCRIPT}</head><body><main><img id="a" alt="A teapot of 0401234567" width="9" height="9">
+<svg id="b" width="9" height="9"><title>A cup</title></svg><svg id="c" aria-label="Kiln" width="9" height="9"></svg>
+<video id="d" title="Throwing a bowl"></video><a id="e" href="/"><img alt="Home" width="9" height="9"></a>
+<p id="f">Private words</p></main>"""
+    async with snippet_site({"/a": html}) as site, fresh_page(chromium) as page:
+        site.answers.append((204, WANT))
+        await page.goto(f"{site.url}/a")
+        boxes = _boxes(await _layout(site))
+    labels = {key: boxes[f"#{key}"][5] for key in "abcdef"}
+    said = ("A teapot of …", "A cup", "Kiln", "Throwing a bowl", "Home", "")
+    assert labels == dict(zip("abcdef", said, strict=True))
+
+
 async def test_the_sections_come_with_their_words_and_images(chromium: Browser) -> None:
     """Expected reading time needs both."""
     async with snippet_site({"/a": PAGE}) as site, fresh_page(chromium) as page:
