@@ -6,7 +6,7 @@ Loading is I/O, composing and drawing are pure; `draw_heatmap` and `draw_backdro
 
 import asyncio
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -31,7 +31,7 @@ from heatmap.layout import (
 )
 from heatmap.picture import ClickDrawing, Facts, Frame, Heatmap, ScrollDrawing, compose_clicks, compose_scroll
 from heatmap.render import draw_click_map, draw_nothing, draw_scroll_map, image_size
-from heatmap.rollup import load_click_cells, load_devices, load_page_totals
+from heatmap.rollup import DeviceTotals, load_click_cells, load_devices, load_page_totals
 from heatmap.wireframe import draw_wireframe
 
 __all__ = ["Heatmap", "HeatmapQuery", "draw_backdrop", "draw_heatmap", "load_heatmap"]
@@ -134,17 +134,17 @@ async def _load_facts(conn: Conn, site: Site, query: HeatmapQuery) -> tuple[Fact
     totals = await load_page_totals(conn, site.shard_keys, page_id, *span)
     cells = await load_click_cells(conn, site.shard_keys, page_id, *span)
     layouts = [build_layout(stored) for stored in await load_layouts(conn, site.shard_keys, page_id)]
-    device, width = await _find_device(conn, site, page_id, query), query.width or typical_width_px(cells)
+    devices = await load_devices(conn, site.shard_keys, page_id, query.first_day, query.last_day)
+    device, width = _find_device(query.device, devices), query.width or typical_width_px(cells)
     layout = choose_layout(layouts, device, width) or synthesize_layout(cells.boxes, device, width)
     elements = await _load_ancestry(conn, site, cells.boxes.element_ids.tolist(), layout)
-    return Facts(site.site_id, page, *span, totals, cells, elements), _build_frame(layout, query)
+    return Facts(site.site_id, page, *span, totals, cells, elements, devices), _build_frame(layout, query)
 
 
-async def _find_device(conn: Conn, site: Site, page_id: PageId, query: HeatmapQuery) -> Device:
+def _find_device(asked: Device, devices: Sequence[DeviceTotals]) -> Device:
     """Return the device asked for; for all, the one with the most views."""
-    if query.device is not Device.ALL:
-        return query.device
-    devices = await load_devices(conn, site.shard_keys, page_id, query.first_day, query.last_day)
+    if asked is not Device.ALL:
+        return asked
     return max(devices, key=lambda totals: totals.views).device if devices else Device.ALL
 
 

@@ -6,7 +6,7 @@ that it does know, then to page coordinates.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 
@@ -44,6 +44,7 @@ class Layout:
     """The boxes of a page as one browser laid them out, in CSS px of the document; rows in document order.
 
     `captured_at` is None for a layout made up from clicks, which knows no elements. Boxes without an area are left out.
+    `section_boxes` has a row of x, y, width and height for each of `section_titles`; only titled sections are kept.
     """
 
     device: Device
@@ -61,6 +62,8 @@ class Layout:
     roles: UInt8
     is_fixed: npt.NDArray[np.bool_]
     labels: tuple[str, ...]
+    section_boxes: Int32 = field(default_factory=lambda: np.empty((0, 4), np.int32))
+    section_titles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,6 +106,8 @@ class Projection:
 def build_layout(stored: StoredLayout) -> Layout:
     """Return a stored layout in the form that drawing needs."""
     kept = np.flatnonzero((stored.w_px > 0) & (stored.h_px > 0))
+    titled = [row for row, title in enumerate(stored.section_titles) if title.strip()]
+    sections = (stored.section_x_px, stored.section_y_px, stored.section_w_px, stored.section_h_px)
     return Layout(
         stored.device,
         stored.captured_at,
@@ -119,6 +124,8 @@ def build_layout(stored: StoredLayout) -> Layout:
         stored.roles[kept] % FIXED_FLAG,
         stored.roles[kept] >= FIXED_FLAG,
         tuple(stored.labels[row] for row in kept.tolist()),
+        np.stack(sections, axis=1)[titled],
+        tuple(stored.section_titles[row].strip() for row in titled),
     )
 
 

@@ -3,7 +3,7 @@
 Pure: it composes projection, density and scale, or scroll reach, with the figures that `heatmap.json` shows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -16,9 +16,10 @@ from heatmap.density import TOP_INDEX, Float32, Scale, build_counts, build_densi
 from heatmap.figures import Share, build_share
 from heatmap.grid import ClickCells, Histogram, add_histograms
 from heatmap.layout import Float64, Layout, Placed, Projection, project
+from heatmap.naming import find_titles, name_element
 from heatmap.palette import SCROLL_TOP_INDEX, Palette, build_click_palette, build_scroll_palette, to_hex
 from heatmap.render import image_size
-from heatmap.rollup import PageTotals
+from heatmap.rollup import DeviceTotals, PageTotals
 from heatmap.visits import DEPTH_BINS
 
 REACH_LINES = (0.25, 0.50, 0.75, 0.90)
@@ -39,7 +40,10 @@ class Placement(msgspec.Struct, frozen=True):
 
 
 class LayoutFigures(msgspec.Struct, frozen=True):
-    """The layout that clicks were placed on; without `captured_at` none was recorded yet."""
+    """The layout that clicks were placed on; without `captured_at` none was recorded yet.
+
+    `views` is the share of the page's views, of all devices, that came with the layout's device.
+    """
 
     device: str
     title: str
@@ -48,6 +52,7 @@ class LayoutFigures(msgspec.Struct, frozen=True):
     viewport_w_px: int
     viewport_h_px: int
     captured_at: datetime | None
+    views: Share
 
 
 class PictureFigures(msgspec.Struct, frozen=True):
@@ -61,11 +66,15 @@ class PictureFigures(msgspec.Struct, frozen=True):
 
 
 class ElementFigures(msgspec.Struct, frozen=True):
-    """A clicked element: its box on the picture in CSS px, its clicks, and the share of views that clicked it."""
+    """A clicked element: its box on the picture in CSS px, its clicks, and the share of views that clicked it.
+
+    `label` is what the layout calls it, often empty; `name` is always something to read.
+    """
 
     element_id: str
     key: str
     label: str
+    name: str
     role: str | None
     placed: str
     x_px: float
@@ -206,6 +215,7 @@ class Facts:
     totals: PageTotals
     cells: ClickCells
     elements: Mapping[ElementId, Element]
+    devices: Sequence[DeviceTotals] = ()
 
 
 def compose_clicks(facts: Facts, frame: Frame) -> Heatmap:
@@ -267,7 +277,7 @@ def _build(
         clicks=clicks,
         anchoring=build_share(placed.element, clicks),
         placed=placed,
-        layout=_layout_figures(frame.layout),
+        layout=_layout_figures(frame.layout, facts.devices),
         picture=PictureFigures(*frame.size_px, frame.px_per_pixel, *image_size(frame.size_px, frame.px_per_pixel)),
         legend=legend,
         elements=_element_figures(facts, frame, projection),
@@ -277,7 +287,8 @@ def _build(
     return heatmap
 
 
-def _layout_figures(layout: Layout) -> LayoutFigures:
+def _layout_figures(layout: Layout, devices: Sequence[DeviceTotals]) -> LayoutFigures:
+    views = {each.device: each.views for each in devices}
     return LayoutFigures(
         layout.device.name.lower(),
         layout.title,
@@ -286,6 +297,7 @@ def _layout_figures(layout: Layout) -> LayoutFigures:
         layout.viewport_w_px,
         layout.viewport_h_px,
         layout.captured_at,
+        build_share(views.get(layout.device, 0), sum(views.values())),
     )
 
 
@@ -294,19 +306,25 @@ def _element_figures(facts: Facts, frame: Frame, projection: Projection) -> list
     placed, layout, views = projection.elements, frame.layout, facts.totals.views
     row_of = {element: row for row, element in enumerate(layout.element_ids.tolist())}
     boxes = np.round(np.stack([placed.x_px, placed.y_px, placed.w_px, placed.h_px]) * frame.ratio, 1)
+    titles = find_titles(layout, placed.x_px + placed.w_px / 2, placed.y_px + placed.h_px / 2)
     total = max(1, facts.cells.total)
     figures = []
     for rank in np.lexsort((placed.element_ids, -placed.clicks)).tolist():
         element = int(placed.element_ids[rank])
         row = row_of.get(element)
         known = facts.elements.get(ElementId(element))
+        key = known.key if known else ""
+        label = layout.labels[row].strip() if row is not None else ""
+        role = Role(int(layout.roles[row])) if row is not None else None
+        section = "" if row is not None and layout.is_fixed[row] else titles[rank]
         clicks = int(placed.clicks[rank])
         figures.append(
             ElementFigures(
                 str(element),
-                known.key if known else "",
-                layout.labels[row] if row is not None else "",
-                Role(int(layout.roles[row])).name.lower() if row is not None else None,
+                key,
+                label,
+                name_element(key, label, role, section),
+                role.name.lower() if role is not None else None,
                 Placed(int(placed.placed[rank])).name.lower(),
                 float(boxes[0, rank]),
                 float(boxes[1, rank]),

@@ -97,6 +97,7 @@ async def test_clicks_made_are_clicks_shown(conn):
     heatmap = await load_heatmap(conn, site, QUERY)
 
     assert (heatmap.views, heatmap.clicks, heatmap.is_empty) == (3, 5, False)
+    assert (heatmap.layout.device, heatmap.layout.views.count, heatmap.layout.views.n) == ("desktop", 3, 3)
     figures = {item.key: (item.clicks, item.clicked.count, item.clicked.n, item.placed) for item in heatmap.elements}
     assert figures == {
         "#buy": (3, 2, 3, "element"),
