@@ -9,7 +9,8 @@ or a request that a person can correct::
     │   └── FolderInUseError another process holds the data folder
     ├── AddressError         the address to listen on is taken or not of this machine
     ├── StorageError         Postgres refused or could not be reached
-    │   └── MigrationError   the schema cannot be brought to this version
+    │   ├── MigrationError   the schema cannot be brought to this version
+    │   └── BusyError        too many wait for Postgres already; the same may succeed a second later
     └── RequestError         a caller asked for something that cannot be answered
         ├── NotFoundError    the site, page or date range is not known
         ├── InvalidError     a parameter has no meaning
@@ -43,6 +44,10 @@ class StorageError(JalkiError):
 
 class MigrationError(StorageError):
     """The schema cannot be brought to this version."""
+
+
+class BusyError(StorageError):
+    """Too many wait for Postgres already; the same may succeed a second later."""
 
 
 class RequestError(JalkiError):

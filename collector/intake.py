@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from collector.admission import judge_age, judge_origin
 from collector.buffer import Buffer, Outcome
-from collector.errors import StorageError
+from collector.errors import BusyError, StorageError
 from collector.layouts import LayoutAges
 from collector.limits import TokenBuckets
 from collector.privacy import SaltBook
@@ -82,6 +82,8 @@ class Intake:
             if site is None or drop is not None:
                 return drop or Drop(DropReason.UNKNOWN_SITE)
             rows = await self._prepare(batch, site, sender)
+        except BusyError:
+            return Drop(DropReason.OVERLOADED, "too many unknown site keys are being looked up")
         except StorageError as error:
             _log.warning("site or salt of batch %s is missing: %s", batch.batch_id, error)
             return Drop(DropReason.UNAVAILABLE)

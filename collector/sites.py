@@ -5,7 +5,6 @@ import base64
 import datetime
 import re
 import zoneinfo
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, LiteralString
@@ -15,7 +14,7 @@ import asyncpg
 from asyncpg import Record
 
 from collector.db import Conn, Pool
-from collector.errors import InvalidError, NotFoundError, StorageError
+from collector.errors import BusyError, InvalidError, NotFoundError, StorageError
 from collector.ids import MAX_BUCKETS, ShardKey, SiteId, shard_keys
 from collector.ledger import load_arrivals
 
@@ -23,10 +22,13 @@ KEY_BYTES = 9
 """Random bytes in a site key: 12 characters, too many to guess, few enough for a URL."""
 REFRESH_S = 10.0
 """A change of a site reaches every collector within this time, in s."""
-_UNKNOWN_REFRESH_S = 1.0
-"""An unknown key makes the directory look at most this often, in s."""
+LOOK_UP_PAUSE_S = 1.0
+"""Unknown keys make the directory look at most this often, in s; for so long one is known to be unknown."""
+_LOOK_UP_TIMEOUT_S = 3
+"""Longest time that somebody waits for a look-up: the pause before it, and a second or two for Postgres."""
 _ACQUIRE_TIMEOUT_S = 5
-_MAX_UNKNOWN = 10_000
+_MAX_WAITING = 1_000
+"""Requests with unknown keys that wait for the next look-up, some 10 KB each; more are sent away."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 POSTGRES_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 """What asyncpg raises when Postgres refuses, is away, or does not answer in time."""
@@ -191,9 +193,12 @@ class SiteDirectory:
         self._pool = pool
         self._monotonic = monotonic
         self._sites: dict[str, Site] = {}
-        self._unknown: OrderedDict[str, None] = OrderedDict()
-        self._looked_at = -_UNKNOWN_REFRESH_S
+        self._missing: set[str] = set()
         self._looking = asyncio.Lock()
+        self._looked_at = -LOOK_UP_PAUSE_S
+        self._look_ups = 0
+        self._is_answered = False
+        self._waiting = 0
 
     @property
     def sites(self) -> list[Site]:
@@ -201,21 +206,31 @@ class SiteDirectory:
         return list(self._sites.values())
 
     async def find(self, key: str) -> Site | None:
-        """Return the site of a key: from memory; an unknown key is looked up, all of them together once a second.
+        """Return the site of a key: from memory; an unknown one waits for a look-up that begins after it was asked for.
+
+        There is one look-up a second for all unknown keys together, so None is never said of a site that was added
+        more than a second ago.
 
         Raises:
-            StorageError: the key is unknown and Postgres cannot be asked.
+            BusyError: too many wait for that look-up already.
+            StorageError: Postgres cannot be asked.
         """
         site = self._sites.get(key)
-        if site is not None or key in self._unknown:
+        if site is not None or self._is_missing(key):
             return site
-        async with self._looking:
-            if self._monotonic() - self._looked_at >= _UNKNOWN_REFRESH_S:
-                await self._load()
-        site = self._sites.get(key)
-        if site is None and self._monotonic() - self._looked_at < _UNKNOWN_REFRESH_S:
-            self._remember_unknown(key)
-        return site
+        if self._waiting >= _MAX_WAITING:
+            raise BusyError(f"{_MAX_WAITING} requests wait for the next look-up of sites")
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(_LOOK_UP_TIMEOUT_S):
+                await self._look_up_after(self._look_ups)
+        except TimeoutError as error:
+            raise StorageError(f"the sites could not be loaded within {_LOOK_UP_TIMEOUT_S} s") from error
+        finally:
+            self._waiting -= 1
+        if key not in self._sites:
+            self._missing.add(key)
+        return self._sites.get(key)
 
     async def refresh(self) -> None:
         """Load all sites anew and forget which keys were unknown.
@@ -223,19 +238,30 @@ class SiteDirectory:
         Raises:
             StorageError: Postgres cannot be asked; the sites known before remain.
         """
-        await self._load()
-        self._unknown.clear()
+        async with self._looking:
+            await self._load()
+
+    def _is_missing(self, key: str) -> bool:
+        return key in self._missing and self._monotonic() - self._looked_at < LOOK_UP_PAUSE_S
+
+    async def _look_up_after(self, seen: int) -> None:
+        """Return after a look-up later than the one numbered `seen`; the first in line makes it for all."""
+        async with self._looking:
+            if self._look_ups == seen:
+                await asyncio.sleep(max(0.0, self._looked_at + LOOK_UP_PAUSE_S - self._monotonic()))
+                await self._load()
+            elif not self._is_answered:
+                raise StorageError("the sites could not be loaded just now")
 
     async def _load(self) -> None:
         self._looked_at = self._monotonic()
+        self._look_ups += 1
+        self._is_answered = False
+        self._missing.clear()
         try:
             async with self._pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as conn:
                 sites = await load_sites(conn)
         except POSTGRES_ERRORS as error:
             raise StorageError(f"the sites could not be loaded: {type(error).__name__}") from error
         self._sites = {site.key: site for site in sites}
-
-    def _remember_unknown(self, key: str) -> None:
-        self._unknown[key] = None
-        if len(self._unknown) > _MAX_UNKNOWN:
-            self._unknown.popitem(last=False)
+        self._is_answered = True

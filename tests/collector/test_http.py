@@ -8,6 +8,7 @@ import statistics
 import pytest
 from wire_batches import KEY, NOW_MS, encode, wire_batch, wire_layout
 
+from collector import sites
 from collector.sites import NewSite, add_site
 from collector.wire import DropReason
 
@@ -126,19 +127,32 @@ async def test_a_body_over_the_limit_is_refused(collector):
 
 async def test_an_unknown_key_is_refused(collector):
     """A batch of a site that does not exist is refused."""
+    collector.clock.turn(seconds=1)
+
     await assert_dropped(await collector.post(wire_batch(k="nosuchkey")), DropReason.UNKNOWN_SITE)
 
 
-async def test_a_site_added_meanwhile_is_found(collector):
-    """A site that was added after the collector's start takes batches a second later, without a restart."""
+async def test_a_site_added_meanwhile_takes_its_first_batch(collector):
+    """The first batch of a site added after the collector's start is stored, though it just looked for another."""
+    collector.clock.turn(seconds=1)
     await collector.post(wire_batch(k="some_other"))
     async with collector.pool.acquire() as conn:
         await add_site(conn, NewSite(name="Later"), "laterKey_1", collector.clock.now)
-    collector.clock.turn(seconds=1)
+    collector.clock.turn(seconds=0.9)
 
     answer = await collector.post(wire_batch(k="laterKey_1"))
 
     assert answer.status == 204
+
+
+async def test_too_many_unknown_keys_are_asked_to_come_back(collector, monkeypatch):
+    """An unknown key that finds no room in the queue is no final refusal: it may be that of a new site."""
+    monkeypatch.setattr(sites, "_MAX_WAITING", 0)
+
+    answer = await collector.post(wire_batch(k="laterKey_1"))
+
+    await assert_dropped(answer, DropReason.OVERLOADED)
+    assert answer.headers["Retry-After"] == "1"
 
 
 async def test_only_allowed_origins_may_report(collector):
@@ -307,6 +321,8 @@ async def test_the_script_is_sent_compressed_to_who_understands_it(collector):
 
 async def test_the_script_of_an_unknown_key_says_so_in_the_console(collector):
     """An owner who pasted a wrong key finds the reason in the browser's console."""
+    collector.clock.turn(seconds=1)
+
     answer = await collector.client.get("/s/nosuchkey.js")
 
     assert (answer.status, answer.content_type) == (404, "text/javascript")

@@ -13,7 +13,7 @@ from collector.errors import InvalidError, NotFoundError
 from collector.ids import Device, SiteId
 from collector.limits import TokenBuckets
 from collector.paths import canonical_path
-from collector.sites import NewSite, SiteDirectory, add_site, build_site_key, canonical_origin, load_site
+from collector.sites import NewSite, add_site, build_site_key, canonical_origin, load_site
 from collector.visitor import network_prefix, visitor_key
 from collector.wire import DropReason
 
@@ -243,29 +243,3 @@ async def test_sites_are_found_by_id_and_keys_are_unique(pool):
         for unknown in (site.site_id + 1, 0, -1, 2**40):
             with pytest.raises(NotFoundError):
                 await load_site(conn, SiteId(unknown))
-
-
-async def test_a_known_site_costs_no_query_and_unknown_keys_one_a_second(pool, monkeypatch):
-    """Batches of known sites never wait for Postgres, and a flood of unknown keys asks once a second."""
-    seconds = iter(float(second) / 10 for second in range(10_000))
-    now = [0.0]
-    directory = SiteDirectory(pool, lambda: now[0])
-    loads: list[float] = []
-    load = directory._load
-
-    async def counted_load() -> None:
-        loads.append(next(seconds))
-        await load()
-
-    monkeypatch.setattr(directory, "_load", counted_load)
-    async with pool.acquire() as conn:
-        await add_site(conn, NewSite(name="Shop"), "shopKey_01", NOW)
-
-    found = [await directory.find("shopKey_01") for _ in range(50)]
-    unknown = [await directory.find(f"noSuch_{number:03}") for number in range(50)]
-    now[0] += 1
-    unknown += [await directory.find(f"noSuch_{number:03}") for number in range(100)]
-
-    assert all(site is not None for site in found)
-    assert unknown == [None] * 150
-    assert len(loads) == 2
