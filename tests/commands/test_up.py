@@ -10,12 +10,14 @@ import time
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
 
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT_S = 90
+BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
 STOP_TIMEOUT_S = 30
 
 
@@ -54,15 +56,16 @@ async def test_a_worker_that_dies_is_replaced(postgres_url: str, pool: "asyncpg.
     """The service goes on when its worker is killed: another one connects."""
     find = """
         select pid from pg_stat_activity
-        where application_name = 'jalki worker' and datname = current_database() and pid <> $1
+        where application_name = 'jalki worker' and datname = current_database() and backend_start > $1
     """
     async with _up("--database-url", postgres_url) as (process, _):
-        first = await _until(lambda: pool.fetchval(find, 0))
+        await _until(lambda: pool.fetchval(find, BEGINNING))
         (child,) = await _children(process.pid)
+        killed_at = await pool.fetchval("select clock_timestamp()")
         os.kill(child, signal.SIGKILL)
 
-        assert await _until(lambda: pool.fetchval(find, first))
-        assert await _children(process.pid) != [child]
+        assert await _until(lambda: _other_child(process.pid, child))
+        assert await _until(lambda: pool.fetchval(find, killed_at))
 
 
 async def test_a_taken_port_is_said_before_anything_starts(open_folder: Path) -> None:
@@ -120,6 +123,10 @@ async def _until(look: Callable[[], Awaitable[int | None]]) -> int:
 async def _children(pid: int) -> list[int]:
     text = await asyncio.to_thread(Path(f"/proc/{pid}/task/{pid}/children").read_text)
     return [int(word) for word in text.split()]
+
+
+async def _other_child(pid: int, child: int) -> int | None:
+    return next((one for one in await _children(pid) if one != child), None)
 
 
 def _read(url: str) -> str:
