@@ -26,6 +26,7 @@ from collector.ledger import (
     settle,
     write_entries,
 )
+from collector.partitions import ensure_partitions
 from collector.pgcopy import HEADER, TRAILER, Columns
 from collector.rows import CLICK_COLUMNS, VIEW_REPORT_COLUMNS, BatchRows, pack_prefix
 
@@ -106,9 +107,6 @@ SECTION_FIELDS: Columns = (
 """What `copy_sections` yields: the arrays of the view reports, one row per section."""
 
 _SEQUENCE_BITS = 6
-_FACT_TABLES = ("view_reports", "clicks")
-_PARTITION_LOCK: Final = 0x6A616C6B_69706172
-"""Advisory lock of whoever creates partitions, so that two processes do not create the same one."""
 
 _COPY_CLICKS: Final[LiteralString] = """\
 -- store.copy_clicks
@@ -139,20 +137,6 @@ cross join unnest(section_ids, section_ms, section_flags) as section (id, ms, fl
 where shard_key = $1
   and fact_day = any($2::date[])
   and flush_id = any($3::bigint[])
-"""
-
-_PARTITION_DDL: Final[LiteralString] = """\
--- store.ensure_partitions
-select format(
-    'create table if not exists %I partition of %I for values from (%L) to (%L)',
-    wanted.name, wanted.parent, wanted.day, wanted.day + 1)
-from (
-    select parent, day::date as day, parent || to_char(day, '"_y"YYYY"m"MM"d"DD') as name
-    from unnest($1::text[]) as parent
-    cross join generate_series($2::date, $3::date, interval '1 day') as day
-) as wanted
-where to_regclass(wanted.name) is null
-order by wanted.name
 """
 
 
@@ -214,18 +198,6 @@ async def write_batches(conn: Conn, flush: Flush, known: Dictionaries) -> frozen
     known.pages.add((row.shard_key, row.page.page_id) for row in rows)
     known.elements.add((row.shard_key, element.element_id) for row in rows for element in row.elements)
     return stored
-
-
-async def ensure_partitions(conn: Conn, first: datetime.date, last: datetime.date) -> int:
-    """Create the fact partitions of these days, both included, where they are missing; return how many were made."""
-    missing = [row[0] for row in await conn.fetch(_PARTITION_DDL, _FACT_TABLES, first, last)]
-    if not missing:
-        return 0
-    async with conn.transaction():
-        await conn.execute("-- store.ensure_partitions\nselect pg_advisory_xact_lock($1)", _PARTITION_LOCK)
-        for statement in missing:
-            await conn.execute(statement)
-    return len(missing)
 
 
 async def copy_view_reports(conn: Conn, shard_key: ShardKey, flushes: Sequence[PendingFlush]) -> bytes:
