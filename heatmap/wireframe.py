@@ -18,20 +18,21 @@ from heatmap.render import encode_palette_png, image_size
 
 Flags = npt.NDArray[np.bool_]
 
-# Grey levels, 0 darkest ink to 255 paper.
-_DESK = 246
+# Grey levels, 0 darkest ink to 255 paper; dark enough to be seen through the veil of a map.
+_DESK = 244
 _PAPER = 255
-_BORDER = 226
-_CARD_BORDER = 214
-_IMAGE = 234
-_IMAGE_LINE = 216
-_MEDIA = 222
-_BAR = 217
-_LINK_BAR = 168
-_LINK_INK = 84
-_FIELD_BORDER = 172
-_BUTTON = 92
-_HEADING_INK = 22
+_BORDER = 196
+_CARD_BORDER = 178
+_IMAGE = 222
+_IMAGE_LINE = 186
+_MEDIA = 205
+_BAR = 176
+_LINK_BAR = 118
+_LINK_INK = 44
+_FIELD_BORDER = 128
+_BUTTON = 40
+_BUTTON_BAR = 214
+_HEADING_INK = 0
 
 # Stops of the ink, (level, colour): slate 800 to white.
 _INK = (
@@ -50,12 +51,19 @@ _LINE_RATIO = 1.25  # line height ÷ font size
 _MAX_HEADING_LINES = 6
 _MIN_TEXT_PIXELS = 7  # smaller letters are a blur; a bar says the same
 _LAST_LATIN = "\u017f"  # the bundled font draws an empty box for what lies beyond
+_PLAIN = str.maketrans(
+    {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-"}
+    | dict.fromkeys("\u2190\u2192\u203a")
+)
 _CARD_MIN_H_PX = 72
 _FRAME_MIN_H_PX = 40
 _PRESSABLE_MIN_H_PX = 36  # a link this tall, with words of one line, is dressed as a button
 _ICON_MAX_PX = 40
 _ICON_BUTTON_MAX_PX = 64
-_PRESSABLE_MAX_W_PX = 280
+_PRESSABLE_MAX_W_PX = 420
+_DISCLOSURE_MIN_W_PX = 480  # a button this wide is the head of something that unfolds
+_MENU_LINKS = 3
+_MENU_PX = 700  # as far as links of one menu are apart
 _TOLERANCE_PX = 2
 _INDENT_PX = 12
 _TWO_LINES = 1.6  # times the usual line height: two lines of small text
@@ -121,6 +129,13 @@ class _Box:
     holds: frozenset[Role] = frozenset()
     is_prose: bool = False
     is_inline: bool = False
+    is_listed: bool = False
+
+    @property
+    def is_pressable(self) -> bool:
+        """A link in one line of words with much room above and below: pages dress such links as buttons."""
+        is_tall = _PRESSABLE_MIN_H_PX <= self.h < _CARD_MIN_H_PX and self.w < _PRESSABLE_MAX_W_PX
+        return self.role is Role.LINK and is_tall and not self.is_inline and Role.IMAGE not in self.holds
 
 
 def draw_wireframe(layout: Layout, size_px: tuple[int, int], px_per_pixel: int) -> bytes:
@@ -163,11 +178,25 @@ def _arrange(layout: Layout) -> list[_Box]:
     prose = _find_prose(layout, inside, inside @ area / area)
     titled: Flags = np.any(inside[layout.roles == Role.HEADING], axis=0) & (layout.roles == Role.LINK)
     inline: Flags = np.any(inside[prose], axis=0)
+    listed = _find_lists(layout)
     return [
-        _build_box(layout, row, inside[row], is_prose=bool(prose[row]), is_inline=bool(inline[row]))
+        _build_box(layout, row, inside[row], (bool(prose[row]), bool(inline[row]), bool(listed[row])))
         for row in np.lexsort((-area, layout.is_fixed)).tolist()
         if not titled[row]  # a heading's own words say what its link says
     ]
+
+
+def _find_lists(layout: Layout) -> Flags:
+    """Return which links stand in a row or column of at least three alike, as those of a menu do."""
+    links = np.flatnonzero(layout.roles == Role.LINK)
+    x, y, w, h = (column[links].astype(np.int64) for column in (layout.x_px, layout.y_px, layout.w_px, layout.h_px))
+    alike = np.abs(h[:, None] - h[None]) <= _TOLERANCE_PX
+    near = np.abs(x[:, None] - x[None]) + np.abs(y[:, None] - y[None]) < _MENU_PX
+    row = np.abs(y[:, None] - y[None]) <= _TOLERANCE_PX
+    column = (np.abs(x[:, None] - x[None]) <= _TOLERANCE_PX) & (np.abs(w[:, None] - w[None]) <= _TOLERANCE_PX)
+    listed: Flags = np.zeros(layout.roles.size, np.bool_)
+    listed[links] = (alike & near & (row | column)).sum(axis=1) >= _MENU_LINKS
+    return listed
 
 
 def _find_prose(layout: Layout, inside: Flags, filled: npt.NDArray[np.float64]) -> Flags:
@@ -195,18 +224,17 @@ def _containment(layout: Layout, area: npt.NDArray[np.float64]) -> Flags:
     return holds
 
 
-def _build_box(layout: Layout, row: int, inside: Flags, *, is_prose: bool, is_inline: bool) -> _Box:
+def _build_box(layout: Layout, row: int, inside: Flags, flags: tuple[bool, bool, bool]) -> _Box:
     return _Box(
         float(layout.x_px[row]),
         float(layout.y_px[row]),
         float(layout.w_px[row]),
         float(layout.h_px[row]),
         Role(int(layout.roles[row])),
-        layout.labels[row].strip(),
+        layout.labels[row].translate(_PLAIN).strip(),
         int(layout.element_ids[row]) & 0xFFFF,
         frozenset(Role(role) for role in layout.roles[inside].tolist()),
-        is_prose,
-        is_inline,
+        *flags,
     )
 
 
@@ -225,7 +253,7 @@ def _draw_box(sheet: _Sheet, box: _Box) -> None:
         _draw_text(sheet, box)
     elif _is_card(box):
         sheet.rectangle(box, _PAPER, _CARD_BORDER, radius_px=8)
-    elif box.role is Role.BUTTON:
+    elif box.role is Role.BUTTON or (box.is_pressable and not box.is_listed):
         _draw_button(sheet, box)
     elif Role.IMAGE not in box.holds:
         _draw_link(sheet, box)
@@ -267,8 +295,13 @@ def _draw_button(sheet: _Sheet, box: _Box) -> None:
     if max(box.w, box.h) <= _ICON_BUTTON_MAX_PX and (not box.label or Role.IMAGE in box.holds):
         sheet.rectangle(box, _PAPER, _CARD_BORDER, radius_px=6)
         return
-    sheet.rectangle(box, _BUTTON, radius_px=min(8, box.h / 4))
     size = min(16.0, box.h * 0.5)
+    if box.w > _DISCLOSURE_MIN_W_PX and _is_legible(sheet, box.label, size):
+        sheet.rectangle(box, _PAPER, _FIELD_BORDER, radius_px=8)
+        text = _cut(sheet, box.label, size, box.w - 32)
+        sheet.text((box.x + 16, box.y + box.h / 2), text, size, _LINK_INK)
+        return
+    sheet.rectangle(box, _BUTTON, radius_px=min(8, box.h / 4))
     if not box.label or box.w < 1.5 * size:
         return
     if _is_legible(sheet, box.label, size):
@@ -276,7 +309,7 @@ def _draw_button(sheet: _Sheet, box: _Box) -> None:
         sheet.text(centre, _cut(sheet, box.label, size, box.w - size), size, _PAPER, "mm")
         return
     width = min(box.w * 0.6, len(box.label) * size * 0.5)
-    sheet.rectangle(_Box(box.x + (box.w - width) / 2, box.y + box.h / 2 - size / 4, width, size / 2), _BORDER)
+    sheet.rectangle(_Box(box.x + (box.w - width) / 2, box.y + box.h / 2 - size / 4, width, size / 2), _BUTTON_BAR)
 
 
 def _draw_link(sheet: _Sheet, box: _Box) -> None:
@@ -284,7 +317,7 @@ def _draw_link(sheet: _Sheet, box: _Box) -> None:
     middle = box.y + box.h / 2
     if not box.is_inline and _is_legible(sheet, box.label, size) and box.w > size:
         text = _cut(sheet, box.label, size, box.w + size)
-        if _PRESSABLE_MIN_H_PX <= box.h < _CARD_MIN_H_PX and box.w < _PRESSABLE_MAX_W_PX:
+        if box.is_pressable:
             sheet.rectangle(box, _PAPER, _LINK_BAR, radius_px=8)
             sheet.text((box.x + box.w / 2, middle), text, size, _LINK_INK, "mm")
             return
