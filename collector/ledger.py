@@ -11,6 +11,7 @@ from typing import Final, LiteralString
 
 from collector.db import Conn
 from collector.ids import FlushId, ShardKey
+from collector.ids import flush_id as build_flush_id
 
 _WRITE: Final[LiteralString] = """\
 -- ledger.write_entries
@@ -104,7 +105,7 @@ from (
 _PRUNE: Final[LiteralString] = """\
 -- ledger.prune_ledger
 delete from ledger
-where received_at < $1
+where flush_id < $1
   and settled
 """
 
@@ -191,8 +192,11 @@ async def load_arrivals(conn: Conn, keys: Sequence[ShardKey]) -> Arrivals | None
 
 
 async def prune_ledger(conn: Conn, before: datetime.datetime) -> int:
-    """Forget the rolled-up batches received before `before`; a copy of one that arrives later would be stored anew."""
-    return _affected(await conn.execute(_PRUNE, before))
+    """Forget the rolled-up batches stored before `before`; a copy of one that arrives later would be stored anew.
+
+    The time of writing decides, which is in the flush id: a batch that was imported today was received long ago.
+    """
+    return _affected(await conn.execute(_PRUNE, build_flush_id(int(before.timestamp() * 1000), 0)))
 
 
 def _affected(status: str) -> int:

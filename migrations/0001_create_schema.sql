@@ -53,8 +53,8 @@ create table ledger (
 );
 -- The rollup looks for unsettled flushes only; settled rows (all but the last second's) are not in this index.
 create index ledger_unsettled on ledger (shard_key, flush_id) where not settled;
--- Pruning by age.
-create index ledger_received on ledger using brin (received_at);
+-- Pruning by age, which is in the flush id.
+create index ledger_flush on ledger using brin (flush_id);
 
 -- When batches were received, of all that the rollup has settled: outlives their ledger rows.
 create table arrivals (

@@ -11,7 +11,7 @@ from wire_batches import NOW, NOW_MS, batch_rows, flush_of, wire_batch, wire_lay
 
 from collector import store
 from collector.catalog import load_elements, load_pages
-from collector.ids import Device, text_id
+from collector.ids import Device, flush_id, text_id
 from collector.layouts import load_layout_ages, load_layouts
 from collector.pgcopy import EPOCH_DAY, EPOCH_MS, read_rows
 
@@ -150,8 +150,8 @@ async def test_a_failing_flush_stores_nothing(conn):
 
 async def test_settled_flushes_are_pending_no_more(conn):
     """A shard key is pending until its flushes are settled, the oldest flush comes first."""
-    for flush_id in (12, 11):
-        await store.write_batches(conn, flush_of(batch_rows(), flush_id=flush_id), store.Dictionaries())
+    for number in (12, 11):
+        await store.write_batches(conn, flush_of(batch_rows(), flush_id=number), store.Dictionaries())
 
     before = [flush.flush_id for flush in await store.load_pending_flushes(conn, KEYS[0], 10)]
     settled = await store.settle(conn, KEYS[0], [11])
@@ -165,14 +165,28 @@ async def test_settled_flushes_are_pending_no_more(conn):
 
 async def test_pruning_spares_batches_that_are_not_rolled_up(conn):
     """Old ledger rows go, unless the rollup has not seen them."""
-    for flush_id in (1, 2):
-        await store.write_batches(conn, flush_of(batch_rows(), flush_id=flush_id), store.Dictionaries())
+    for number in (1, 2):
+        await store.write_batches(conn, flush_of(batch_rows(), flush_id=number), store.Dictionaries())
     await store.settle(conn, KEYS[0], [1])
 
     pruned = await store.prune_ledger(conn, NOW + datetime.timedelta(seconds=1))
 
     assert pruned == 1
     assert await conn.fetchval("select flush_id from ledger") == 2
+
+
+async def test_pruning_goes_by_the_time_of_writing(conn):
+    """What was received long ago and imported today is remembered as long as today's batches."""
+    first_ms = NOW_MS - 30 * 86_400_000
+    for received_ms, written_ms in ((first_ms, NOW_MS - 1), (first_ms, NOW_MS), (NOW_MS - 1, NOW_MS)):
+        flush = flush_of(batch_rows(received_ms=received_ms), flush_id=flush_id(written_ms, 0))
+        await store.write_batches(conn, flush, store.Dictionaries())
+        await store.settle(conn, KEYS[0], [flush.flush_id])
+
+    pruned = await store.prune_ledger(conn, NOW)
+
+    assert pruned == 1
+    assert await conn.fetchval("select count(*) from ledger where flush_id = $1", flush_id(NOW_MS, 0)) == 2
 
 
 async def test_partitions_are_made_once_for_each_day(pool, conn):

@@ -14,6 +14,7 @@ from test_rollup import assert_equal, load_rollups
 from traffic import add_test_site, make_traffic, recount, store_flush
 
 from collector.db import Conn
+from collector.ids import flush_id
 from collector.privacy import load_salt
 from collector.settings import Settings
 from collector.sites import NewSite, add_site
@@ -163,7 +164,7 @@ async def test_tidying_forgets_what_no_late_batch_can_need(pool: Pool):
             await until(conn, PENDING, 0)
         await load_salt(conn, date(2026, 3, 2), b"x" * 32)
         await conn.execute("update view_states set changed_at = $1", NOW)
-        await conn.execute("update ledger set received_at = $1", NOW)
+        await conn.execute("update ledger set flush_id = $1", flush_id(int(NOW.timestamp() * 1000), 0))
 
         await tidy(pool, SETTINGS, NOW + late + timedelta(hours=47))
         kept = await _count(conn)
