@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from playwright.async_api import Browser, Page
 
 TARGETS_PER_PAGE = 6
+CLICK_AT = (0.3, 0.5)
+"""Where in its box a target is clicked: off the middle, so that a map which only knows the element is told apart."""
 GAP_PX = 160
 """Targets lie further apart than the kernel is wide, so that each makes a peak of its own."""
 
 # What a person clicks: the ancestor that does something, else the block itself.
 _CANDIDATES = """
-() => [...document.querySelectorAll('a[href], button, input, h1, h2, h3, p, li, img, label, summary')].map((node) => {
+([xFrac, yFrac]) => [...document.querySelectorAll('a[href], button, input, h1, h2, h3, p, li, img, label, summary')]
+.map((node) => {
   const all = [...document.querySelectorAll('*')];
   node.scrollIntoView({block: 'center', behavior: 'instant'});
   const now = node.getBoundingClientRect();
-  const hit = document.elementFromPoint(now.left + now.width / 2, now.top + now.height / 2);
+  const hit = document.elementFromPoint(now.left + now.width * xFrac, now.top + now.height * yFrac);
   const isWhole = getComputedStyle(node).position !== 'fixed' && node.getClientRects().length === 1;
   return {index: all.indexOf(node), left: now.left + scrollX, top: now.top + scrollY,
           width: now.width, height: now.height, isHit: hit === node && isWhole};
@@ -53,7 +56,7 @@ class Target:
 
 
 async def choose_targets(browser: Browser, url: str, widths: Sequence[int]) -> list[Target]:
-    """Return elements that can be clicked at their centre at every width, well apart at every width."""
+    """Return elements that can be clicked at `CLICK_AT` at every width, well apart at every width."""
     seen = [await _candidates(browser, url, width) for width in widths]
     chosen: list[int] = []
     for index in seen[0]:
@@ -64,7 +67,7 @@ async def choose_targets(browser: Browser, url: str, widths: Sequence[int]) -> l
 
 
 async def click_targets(browser: Browser, url: str, width: int, targets: Sequence[Target]) -> None:
-    """Visit `url` at one width, click each target at its centre as often as it asks, and leave."""
+    """Visit `url` at one width, click each target as often as it asks, and leave."""
     page = await _open_page(browser, url, width)
     for target in targets:
         for _ in range(target.clicks):
@@ -73,7 +76,7 @@ async def click_targets(browser: Browser, url: str, width: int, targets: Sequenc
             await handle.evaluate("(node) => node.scrollIntoView({block: 'center', behavior: 'instant'})")
             box = await handle.bounding_box()
             assert box is not None
-            await page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+            await page.mouse.click(box["x"] + box["width"] * CLICK_AT[0], box["y"] + box["height"] * CLICK_AT[1])
     await page.goto("about:blank")
     await page.context.close()
 
@@ -88,7 +91,7 @@ async def measure_boxes(browser: Browser, url: str, width: int, targets: Sequenc
 
 async def _candidates(browser: Browser, url: str, width: int) -> dict[int, Box]:
     page = await _open_page(browser, f"{url}#jalki-preview", width)
-    found = await page.evaluate(_CANDIDATES)
+    found = await page.evaluate(_CANDIDATES, CLICK_AT)
     await page.context.close()
     return {one["index"]: Box(one["left"], one["top"], one["width"], one["height"]) for one in found}
 
