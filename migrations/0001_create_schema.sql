@@ -113,7 +113,7 @@ create table clicks (
     x_frac smallint not null check (x_frac between 0 and 255),  -- position inside the element, 255ths of its box
     y_frac smallint not null check (y_frac between 0 and 255),
     kind smallint not null,
-    device smallint not null
+    device smallint not null                     -- of the window at the click; rollups count it under the view's device
 ) partition by range (fact_day);
 create index clicks_flush on clicks using brin (flush_id) with (pages_per_range = 16);
 
