@@ -28,6 +28,15 @@ from pages
 where shard_key = any($1::bigint[])
 """
 
+_LOAD_PAGE: Final[LiteralString] = """\
+-- catalog.load_page
+select path
+from pages
+where shard_key = any($1::bigint[])
+  and page_id = $2
+limit 1
+"""
+
 _LOAD_ELEMENTS: Final[LiteralString] = """\
 -- catalog.load_elements
 select element_id, parent_id, key
@@ -113,6 +122,12 @@ async def load_pages(conn: Conn, keys: Sequence[ShardKey]) -> dict[PageId, str]:
     """Return the path of every page of a site."""
     rows = await conn.fetch(_LOAD_PAGES, keys)
     return {PageId(row["page_id"]): row["path"] for row in rows}
+
+
+async def load_page(conn: Conn, keys: Sequence[ShardKey], page_id: PageId) -> str | None:
+    """Return the path of one page of a site, None where no view of it was ever stored."""
+    path: str | None = await conn.fetchval(_LOAD_PAGE, keys, page_id)
+    return path
 
 
 async def load_elements(conn: Conn, keys: Sequence[ShardKey], ids: Sequence[int]) -> dict[ElementId, Element]:

@@ -13,7 +13,7 @@ from typing import Literal
 
 from PIL import Image
 
-from collector.catalog import Element, load_elements, load_pages
+from collector.catalog import Element, load_elements, load_page
 from collector.db import Conn
 from collector.errors import InvalidError, NotFoundError
 from collector.ids import Device, ElementId, PageId, text_id
@@ -128,7 +128,7 @@ def _draw_overlay(heatmap: Heatmap) -> bytes:
 async def _load_facts(conn: Conn, site: Site, query: HeatmapQuery) -> tuple[Facts, Frame]:
     page = canonical_path(query.page)
     page_id = PageId(text_id(page))
-    if page_id not in await load_pages(conn, site.shard_keys):
+    if await load_page(conn, site.shard_keys, page_id) is None:
         raise NotFoundError(f"site {site.site_id} has no page {page[:200]}", "See the site's list of pages.")
     span = (query.device, query.first_day, query.last_day)
     totals = await load_page_totals(conn, site.shard_keys, page_id, *span)

@@ -10,7 +10,7 @@ from datetime import timedelta
 import msgspec
 import numpy as np
 
-from collector.catalog import load_elements, load_pages
+from collector.catalog import load_elements, load_page, load_pages
 from collector.db import Conn
 from collector.errors import InvalidError, NotFoundError
 from collector.ids import WHOLE_SITE, Device, PageId, SectionId, text_id
@@ -114,7 +114,7 @@ async def load_page_report(conn: Conn, site: Site, page: str, query: ReportQuery
     keys, page_id = site.shard_keys, PageId(text_id(path))
     span, before = (query.device, query.first_day, query.last_day), query.before()
     async with conn.transaction(isolation="repeatable_read", readonly=True):
-        if page_id not in await load_pages(conn, keys):
+        if await load_page(conn, keys, page_id) is None:
             raise NotFoundError(f"site {site.site_id} has no page {path[:200]}", "See the site's list of pages.")
         totals = await load_page_totals(conn, keys, page_id, *span)
         previous = await load_page_totals(conn, keys, page_id, query.device, before.first_day, before.last_day)

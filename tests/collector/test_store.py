@@ -10,7 +10,7 @@ import pytest_asyncio
 from wire_batches import NOW, NOW_MS, batch_rows, flush_of, wire_batch, wire_layout
 
 from collector import store
-from collector.catalog import load_elements, load_pages
+from collector.catalog import load_elements, load_page, load_pages
 from collector.ids import Device, flush_id, text_id
 from collector.layouts import load_layout_ages, load_layouts
 from collector.pgcopy import EPOCH_DAY, EPOCH_MS, read_rows
@@ -93,6 +93,16 @@ async def test_dictionaries_name_every_id_and_its_ancestors(conn):
     assert [elements[element].parent_id for element in ids] == [None, None, ids[1], ids[2], ids[2]]
     assert elements[ids[4]].key == "main>section:2>p:1"
     assert len(elements) == 5
+
+
+async def test_one_page_is_looked_up_by_its_key(conn):
+    """A page is found in whichever bucket it was seen; nothing is said of others, nor of other sites."""
+    await store.write_batches(conn, flush_of(batch_rows()), store.Dictionaries())
+    page_id = text_id("/product/teapot")
+
+    assert await load_page(conn, [255, *KEYS], page_id) == "/product/teapot"
+    assert await load_page(conn, KEYS, text_id("/elsewhere")) is None
+    assert await load_page(conn, [255], page_id) is None
 
 
 async def test_a_stored_batch_is_not_stored_twice(conn):
