@@ -134,8 +134,12 @@ class PageReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build_share(count: int, n: int) -> Share:
-    """Return a share with its interval; without a sample it has no value."""
-    if n == 0:
-        return Share(count, n, None, None, None)
+    """Return a share with its interval; without a sample it has no value.
+
+    Whoever reports more than was there to count (a hostile client that claims a first click twice) widens `n`.
+    """
+    count, n = max(0, count), max(n, count)
+    if n <= 0:
+        return Share(0, 0, None, None, None)
     low, high = wilson_interval(count, n)
     return Share(count, n, count / n, low, high)

@@ -332,15 +332,10 @@ def _element_figures(facts: Facts, frame: Frame, projection: Projection) -> list
                 float(boxes[3, rank]),
                 clicks,
                 clicks / total,
-                _clicked_share(int(placed.first_clicks[rank]), views),
+                build_share(int(placed.first_clicks[rank]), views),
             )
         )
     return figures
-
-
-def _clicked_share(count: int, views: int) -> Share:
-    """Return the share of views that clicked; a hostile client that claims more first clicks than views widens n."""
-    return build_share(count, max(views, count))
 
 
 def _click_legend(scale: Scale, views: int) -> Legend:
