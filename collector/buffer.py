@@ -18,7 +18,16 @@ from collector.db import Pool
 from collector.rows import BatchRows
 from collector.settings import Settings
 from collector.sites import POSTGRES_ERRORS
-from collector.store import BatchKey, Dictionaries, Flush, FlushIds, ensure_partitions, write_batches
+from collector.store import (
+    REFUSALS,
+    BatchKey,
+    Dictionaries,
+    Flush,
+    FlushIds,
+    ensure_partitions,
+    write_batches,
+    write_parts,
+)
 from collector.wire import Drop, DropReason
 
 _log = logging.getLogger(__name__)
@@ -29,8 +38,6 @@ CLOSE_TIMEOUT_S = 2.0
 """How long a stopping collector tries to store what waits; whoever waited longer got no 204 and sends again."""
 _DAYS_AHEAD = datetime.timedelta(days=7)
 """Partitions are there a week before they are needed, since no DDL works while a node is down."""
-
-_REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
 
 
 class Outcome(Enum):
@@ -146,18 +153,12 @@ class Buffer:
         for one in waiting:
             batches.setdefault(one.rows.batch_key, one.rows)
             answers.setdefault(one.rows.batch_key, []).append(one.answer)
-        flushes = [Flush(self._ids.make(), self._clock().date(), tuple(batches.values()))]
-        while flushes:
-            flush = flushes.pop()
-            try:
-                stored = await self._write_until_known(flush)
-            except _REFUSED as error:
-                if len(flush.batches) > 1:
-                    flushes += self._halve(flush)
-                    continue
-                _refuse(flush.batches[0], answers, error)
+        flush = Flush(self._ids.make(), self._clock().date(), tuple(batches.values()))
+        async for part, result in write_parts(flush, self._ids, self._write_until_known):
+            if isinstance(result, asyncpg.PostgresError):
+                _refuse(part.batches[0], answers, result)
             else:
-                _acknowledge(flush, stored, answers)
+                _acknowledge(part, result, answers)
 
     async def _write_until_known(self, flush: Flush) -> frozenset[BatchKey]:
         """Write a flush until Postgres says what became of it; the keys that it holds."""
@@ -165,7 +166,7 @@ class Buffer:
         while True:
             try:
                 return await self._write(flush)
-            except _REFUSED:
+            except REFUSALS:
                 raise
             except POSTGRES_ERRORS as error:
                 _log.warning(
@@ -184,12 +185,6 @@ class Buffer:
                 self._days.add(flush.fact_day)
             return await write_batches(conn, flush, self._known)
 
-    def _halve(self, flush: Flush) -> list[Flush]:
-        """Return the flush in two, under ids of their own: one id must never be committed in two transactions."""
-        middle = len(flush.batches) // 2
-        parts = (flush.batches[middle:], flush.batches[:middle])
-        return [Flush(self._ids.make(), flush.fact_day, part) for part in parts]
-
 
 def _acknowledge(
     flush: Flush, stored: frozenset[BatchKey], answers: dict[BatchKey, list[asyncio.Future[Answer]]]
@@ -202,9 +197,12 @@ def _acknowledge(
             outcome = Outcome.DUPLICATE
 
 
-def _refuse(batch: BatchRows, answers: dict[BatchKey, list[asyncio.Future[Answer]]], error: Exception) -> None:
-    sqlstate = getattr(error, "sqlstate", "")
-    _log.error("Postgres refused batch %s of shard key %d: SQLSTATE %s", batch.batch_id, batch.shard_key, sqlstate)
+def _refuse(
+    batch: BatchRows, answers: dict[BatchKey, list[asyncio.Future[Answer]]], error: asyncpg.PostgresError
+) -> None:
+    _log.error(
+        "Postgres refused batch %s of shard key %d: SQLSTATE %s", batch.batch_id, batch.shard_key, error.sqlstate
+    )
     for answer in answers[batch.batch_key]:
         if not answer.done():
             answer.set_result(Drop(DropReason.MALFORMED, "the database refused a value"))

@@ -6,12 +6,14 @@ bounded by one flush. Importing the same recording twice stores it once, for as 
 
 import asyncio
 import datetime
+import logging
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Annotated
 
+import asyncpg
 import msgspec
 from msgspec import Meta, Raw, Struct
 
@@ -21,8 +23,19 @@ from collector.errors import StorageError
 from collector.privacy import SALT_BYTES, find_salt, load_salt
 from collector.rows import Arrival, BatchRows, build_rows, local_day
 from collector.sites import POSTGRES_ERRORS, Site
-from collector.store import BatchKey, Dictionaries, Flush, FlushIds, ensure_partitions, write_batches
+from collector.store import (
+    REFUSALS,
+    BatchKey,
+    Dictionaries,
+    Flush,
+    FlushIds,
+    ensure_partitions,
+    write_batches,
+    write_parts,
+)
 from collector.wire import MAX_VIEW_MS, Batch, Drop, DropReason, decode_batch
+
+_log = logging.getLogger(__name__)
 
 _FLUSH_ROWS = 20_000
 _MAX_FAULTS = 100
@@ -154,14 +167,22 @@ class _Importer:
         waiting, self._waiting = self._waiting, _Waiting()
         for day, batches in sorted(waiting.days.items()):
             flush = Flush(self._ids.make(), day, tuple(batches.values()))
-            try:
-                async with self._pool.acquire() as conn:
-                    await ensure_partitions(conn, day, day)
-                    stored = await write_batches(conn, flush, self._known)
-            except POSTGRES_ERRORS as error:
-                raise StorageError(f"batches received on {day} could not be stored: {error}") from error
-            self.result.stored += len(stored)
-            self.result.duplicates += len(batches) - len(stored)
+            async for part, result in write_parts(flush, self._ids, self._write):
+                if isinstance(result, asyncpg.PostgresError):
+                    self._count_refusal(part.batches[0], result)
+                else:
+                    self.result.stored += len(result)
+                    self.result.duplicates += len(part.batches) - len(result)
+
+    async def _write(self, flush: Flush) -> frozenset[BatchKey]:
+        try:
+            async with self._pool.acquire() as conn:
+                await ensure_partitions(conn, flush.fact_day, flush.fact_day)
+                return await write_batches(conn, flush, self._known)
+        except REFUSALS:
+            raise
+        except POSTGRES_ERRORS as error:
+            raise StorageError(f"batches received on {flush.fact_day} could not be stored: {error}") from error
 
     def _read(self, text: bytes) -> tuple[Batch, Arrival] | Drop:
         try:
@@ -184,6 +205,11 @@ class _Importer:
         self.result.dropped[drop.reason] += 1
         if len(self.result.faults) < _MAX_FAULTS:
             self.result.faults.append(ImportFault(self.result.lines, drop.reason, drop.detail))
+
+    def _count_refusal(self, batch: BatchRows, error: asyncpg.PostgresError) -> None:
+        """Count a batch whose value only Postgres found fault with; its line is not known any more."""
+        self.result.dropped[DropReason.MALFORMED] += 1
+        _log.error("Postgres refused batch %s: SQLSTATE %s", batch.batch_id, error.sqlstate)
 
     async def _salt_of(self, day: datetime.date) -> bytes:
         salt = self._salts.get(day)

@@ -7,9 +7,11 @@ same result. This module alone reads and writes the tables of facts.
 
 import datetime
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, LiteralString
+
+import asyncpg
 
 from collector.catalog import KnownKeys, write_elements, write_pages
 from collector.db import Conn
@@ -32,6 +34,7 @@ from collector.rows import CLICK_COLUMNS, VIEW_REPORT_COLUMNS, BatchRows, pack_p
 
 __all__ = [
     "CLICK_FIELDS",
+    "REFUSALS",
     "SECTION_FIELDS",
     "VIEW_FIELDS",
     "BatchKey",
@@ -48,6 +51,7 @@ __all__ = [
     "prune_ledger",
     "settle",
     "write_batches",
+    "write_parts",
 ]
 
 CLICK_FIELDS: Columns = (
@@ -107,6 +111,8 @@ SECTION_FIELDS: Columns = (
 """What `copy_sections` yields: the arrays of the view reports, one row per section."""
 
 _SEQUENCE_BITS = 6
+REFUSALS = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
+"""What asyncpg raises when a value is at fault, so that writing it again is of no use."""
 
 _COPY_CLICKS: Final[LiteralString] = """\
 -- store.copy_clicks
@@ -198,6 +204,30 @@ async def write_batches(conn: Conn, flush: Flush, known: Dictionaries) -> frozen
     known.pages.add((row.shard_key, row.page.page_id) for row in rows)
     known.elements.add((row.shard_key, element.element_id) for row in rows for element in row.elements)
     return stored
+
+
+async def write_parts(
+    flush: Flush, ids: FlushIds, write: Callable[[Flush], Awaitable[frozenset[BatchKey]]]
+) -> AsyncIterator[tuple[Flush, frozenset[BatchKey] | asyncpg.PostgresError]]:
+    """Yield what became of a flush; one with a value that Postgres refuses is halved until that batch stands alone.
+
+    With each part comes what `write` returned of it, or why its only batch was refused. Halves have ids of their own:
+    one id must never be committed in two transactions.
+    """
+    parts = [flush]
+    while parts:
+        part = parts.pop()
+        try:
+            stored = await write(part)
+        except REFUSALS as error:
+            if len(part.batches) == 1:
+                yield part, error
+                continue
+            middle = len(part.batches) // 2
+            halves = (part.batches[middle:], part.batches[:middle])
+            parts += [Flush(ids.make(), part.fact_day, half) for half in halves]
+        else:
+            yield part, stored
 
 
 async def copy_view_reports(conn: Conn, shard_key: ShardKey, flushes: Sequence[PendingFlush]) -> bytes:

@@ -1,6 +1,8 @@
 """Recordings: stored under their own days, once, and bad lines named."""
 
+import dataclasses
 import datetime
+import itertools
 import json
 
 import pytest
@@ -62,6 +64,26 @@ async def test_bad_lines_are_skipped_and_named(pool):
     ]  # fmt: skip
     assert isinstance(result.faults[0], ImportFault)
     assert result.dropped[DropReason.MALFORMED] == 3
+
+
+async def test_a_batch_that_postgres_refuses_stops_no_import(pool, monkeypatch, caplog):
+    """A value that only Postgres finds fault with costs its own batch: it is counted and logged, all others stored."""
+    site = await stored_site(pool)
+    lines = [line(days_ago=days) for days in (0, 0, 0, 0, 3)]
+    build, numbers = importer.build_rows, itertools.count()
+
+    def build_with_a_fault(*arguments):
+        rows = build(*arguments)
+        is_bad = next(numbers) == 2
+        return dataclasses.replace(rows, page=dataclasses.replace(rows.page, page_id=5, path="/\0")) if is_bad else rows
+
+    monkeypatch.setattr(importer, "build_rows", build_with_a_fault)
+
+    result = await import_recording(pool, site, lines, clock=lambda: NOW)
+
+    assert (result.stored, result.duplicates, result.dropped) == (4, 0, {DropReason.MALFORMED: 1})
+    assert await pool.fetchval("select count(*) from view_reports") == 4
+    assert json.loads(lines[2])["body"]["b"] in caplog.text
 
 
 async def test_salts_of_past_days_are_thrown_away(pool):
