@@ -28,7 +28,8 @@ from collector.store import FlushIds
 _log = logging.getLogger(__name__)
 
 KEEPALIVE_TIMEOUT_S = 75.0
-"""Idle connections are closed after this time; aiohttp's own default is an hour, and each costs 5 to 11 KB."""
+"""Connections whose next request's headers are not complete by then are closed; aiohttp's own default is an hour, and
+each costs 5 to 11 KB."""
 
 
 @dataclass(frozen=True, slots=True)

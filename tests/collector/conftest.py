@@ -57,13 +57,13 @@ async def start_collector(pool) -> AsyncIterator:
     """Start a collector with settings of the test's choice; it is stopped in the end."""
     clients: list[TestClient] = []
 
-    async def start(**changes: object) -> Collector:
+    async def start(keepalive_s: float = KEEPALIVE_TIMEOUT_S, **changes: object) -> Collector:
         clock = TurnableClock()
         async with pool.acquire() as conn:
             site = await stored_site(conn)
         app = build_app(replace(Settings(), **changes), pool, clock.clocks())
         server = TestServer(app)
-        await server.start_server(auto_decompress=False, keepalive_timeout=KEEPALIVE_TIMEOUT_S, access_log=None)
+        await server.start_server(auto_decompress=False, keepalive_timeout=keepalive_s, access_log=None)
         client = TestClient(server, auto_decompress=False)
         clients.append(client)
         return Collector(client, pool, site, clock)

@@ -13,6 +13,7 @@ from collector.sites import NewSite, add_site
 from collector.wire import DropReason
 
 HOUR_MS = 3_600_000
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 async def assert_dropped(answer, reason: DropReason) -> None:
@@ -250,6 +251,29 @@ async def test_a_body_that_ends_early_leaves_the_collector_well(collector):
 
     assert (await collector.post(wire_batch())).status == 204
     assert await collector.count("ledger") == 1
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"POST /v1/events HT", b"POST /v1/events HTTP/1.1\r\nHost: x\r\nX-", HEALTH + b"GET /heal"]
+)
+async def test_a_request_that_never_ends_its_headers_is_hung_up_on(start_collector, sent):
+    """A connection is closed when its next request has not begun in time, however many bytes trickle in."""
+    collector = await start_collector(keepalive_s=0.2)
+    reader, writer = await asyncio.open_connection("127.0.0.1", collector.client.port)
+    writer.write(sent)
+
+    async def trickle() -> None:
+        while sent:
+            await asyncio.sleep(0.05)
+            writer.write(b"x")
+
+    trickling = asyncio.create_task(trickle())
+    async with asyncio.timeout(10):
+        answered = await reader.read()
+
+    trickling.cancel()
+    writer.close()
+    assert answered.count(b"HTTP/1.1 200 OK") == sent.count(HEALTH)
 
 
 async def test_a_layout_is_asked_for_until_it_comes(collector):
