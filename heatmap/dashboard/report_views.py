@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 
 from aiohttp import web
 
+from collector.catalog import load_pages
+from collector.db import Conn
 from collector.errors import NotFoundError
 from collector.sites import Site, load_first_event_at
 from heatmap.dashboard.api import build_heatmap_query
@@ -16,7 +18,19 @@ from heatmap.dashboard.query import Picture, Selection, parse_selection
 from heatmap.dashboard.viewer import Viewer, build_viewer
 from heatmap.dashboard.wording import build_headline
 from heatmap.images import load_heatmap
-from heatmap.reports import PageFigures, PageReport, ReportQuery, SiteReport, load_page_report, load_site_report
+from heatmap.reports import PageReport, ReportQuery, SiteReport, load_page_report, load_site_report
+from heatmap.rollup import load_view_counts
+
+MAX_CHOICES = 500
+"""Pages in the picker, the most viewed: what its search can look through at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageChoice:
+    """A page that the picker offers."""
+
+    path: str
+    views: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +39,7 @@ class Visit:
 
     site: Site
     place: Place
-    pages: list[PageFigures]
+    pages: list[PageChoice]
 
 
 async def show_overview(desk: Desk, request: web.Request) -> web.Response:
@@ -106,11 +120,18 @@ async def _begin_visit(desk: Desk, request: web.Request, screen: str) -> Visit:
     site = await desk.load_site(request)
     place = _find_place(desk, request, site, screen)
     async with desk.pool.acquire() as conn:
-        report = await load_site_report(conn, site, _ask(place.selection))
-    pages = sorted(report.pages, key=lambda item: -item.views)
+        pages = await _load_choices(conn, site, place.selection)
     if place.selection.page is None and pages:
         place = replace(place, selection=replace(place.selection, page=pages[0].path))
     return Visit(site, place, pages)
+
+
+async def _load_choices(conn: Conn, site: Site, selection: Selection) -> list[PageChoice]:
+    """Return the most viewed pages of the selection's days and device, the first most of all."""
+    days = (selection.first_day, selection.last_day)
+    views = await load_view_counts(conn, site.shard_keys, selection.device, days, MAX_CHOICES)
+    paths = await load_pages(conn, site.shard_keys)
+    return [PageChoice(paths.get(page_id, ""), count) for page_id, count in views.items()]
 
 
 def _find_place(desk: Desk, request: web.Request, site: Site, screen: str) -> Place:

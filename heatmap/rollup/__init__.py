@@ -4,6 +4,7 @@
 """
 
 from heatmap.rollup.cells import load_click_cells
+from heatmap.rollup.ranks import load_view_counts, rank_pages
 from heatmap.rollup.states import prune_states
 from heatmap.rollup.step import Advanced, advance
 from heatmap.rollup.totals import (
@@ -16,7 +17,6 @@ from heatmap.rollup.totals import (
     load_page_totals,
     load_pages_totals,
     load_section_totals,
-    rank_pages,
 )
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "load_page_totals",
     "load_pages_totals",
     "load_section_totals",
+    "load_view_counts",
     "prune_states",
     "rank_pages",
 ]

@@ -164,18 +164,6 @@ group by device
 order by device
 """
 
-_RANK_PAGES: LiteralString = """
--- rollup.totals.rank_pages
-select page_id
-from rollup_pages
-where shard_key = any($1)
-    and local_day between $3 and $4
-    and ($2::smallint = 0 or device = $2)
-    and page_id <> 0
-group by page_id
-order by sum(engaged_ms) desc, sum(views) desc, page_id
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class PageTotals:
@@ -276,14 +264,6 @@ async def load_devices(
     """Return the sums of each device class that has any."""
     rows = await conn.fetch(_LOAD_DEVICES, keys, page_id, first_day, last_day)
     return [DeviceTotals(Device(row["device"]), row["views"], row["visitors"]) for row in rows]
-
-
-async def rank_pages(
-    conn: Conn, keys: Sequence[ShardKey], device: Device, first_day: date, last_day: date
-) -> list[PageId]:
-    """Return the pages viewed in these days, those with the most engaged time first."""
-    rows = await conn.fetch(_RANK_PAGES, keys, device, first_day, last_day)
-    return [row["page_id"] for row in rows]
 
 
 async def _write_pages(conn: Conn, shard_key: ShardKey, pages: Mapping[RowKey, PageTally]) -> None:

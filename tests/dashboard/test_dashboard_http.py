@@ -83,8 +83,8 @@ async def test_every_answer_carries_the_security_headers(house: House) -> None:
 @pytest.mark.parametrize(
     ("path", "status", "said"),
     [
-        ("/sites/99", 404, "there is no site 99"),
-        ("/sites/abc", 404, "there is no site"),
+        ("/sites/99", 404, "There is no site 99"),
+        ("/sites/abc", 404, "There is no site"),
         ("/nowhere", 404, "There is no page at /nowhere"),
         ("/sites/{id}?from=soon", 400, "write a date as YYYY-MM-DD"),
         ("/sites/{id}/heatmap?device=tv", 400, "it must be one of"),
@@ -160,6 +160,21 @@ async def test_the_numbers_of_a_heatmap_are_the_clicks_that_were_sent(house: Hou
     async with house.http.get(f"{house.url}/sites/{site.site_id}/heatmap") as answer:
         text = await answer.text()
     assert '<strong class="num">4</strong> clicks in <strong class="num">2</strong> views' in text
+
+
+async def test_the_picker_offers_the_pages_of_the_range_the_most_viewed_first(house: House) -> None:
+    """Without a page in the address the first of them is shown; a page without views in the range is not offered."""
+    await house.sign_in()
+    site = await house.add_site()
+    for path in ("/b", "/a", "/b"):
+        await house.send_view(site, path=path)
+    async with house.http.get(f"{house.url}/sites/{site.site_id}/heatmap") as answer:
+        text = await answer.text()
+    offered = re.findall(r'picker-name">([^<]+)</span><span class="num muted">(\d+) views', text)
+    assert offered == [("/b", "2"), ("/a", "1")]
+    assert '<span class="picker-path">/b</span>' in text
+    async with house.http.get(f"{house.url}/sites/{site.site_id}/heatmap?device=phone") as answer:
+        assert "No views in this range" in await answer.text()
 
 
 async def test_a_picture_that_did_not_change_is_not_sent_again(house: House) -> None:
