@@ -19,7 +19,7 @@ from collector.settings import Settings
 from collector.sites import Site, load_site
 from heatmap.dashboard import figures
 from heatmap.dashboard.query import parse_site_id
-from heatmap.dashboard.wording import interest_step
+from heatmap.dashboard.wording import interest_step, section_name
 
 _ROOT = Path(__file__).parent
 DRAWINGS_AT_ONCE = 2
@@ -104,7 +104,7 @@ def open_templates(static: Mapping[str, StaticFile]) -> Environment:
     named = (
         figures.count, figures.compact, figures.duration, figures.percent, figures.interval, figures.times,
         figures.change, figures.points, figures.is_few, figures.day, figures.long_day, figures.ago,
-        figures.device_title, figures.anchor, interest_step,
+        figures.device_title, figures.anchor, interest_step, section_name,
     )  # fmt: skip
     templates.filters.update({item.__name__: item for item in named})
     templates.globals["span_of"] = figures.span
