@@ -13,8 +13,8 @@ from collector.ids import Device
 from heatmap.images import MIN_PICTURE_W_PX
 from heatmap.layout import MAX_PICTURE_W_PX
 
-DEFAULT_DAYS = 28
-"""Days of a range that the URL does not name: four whole weeks, so that weekdays weigh alike."""
+DEFAULT_DAYS = 7
+"""Days of a range that the URL does not name: a whole week, to be compared with the week before."""
 MAX_DAYS = 366
 """Longest range in days: one leap year."""
 EARLIEST_DAY = date(2000, 1, 1)

@@ -25,7 +25,8 @@ from heatmap.dashboard.desk import Desk
 from heatmap.dashboard.gate import redirect
 from heatmap.reports import PageFigures, ReportQuery, load_site_report
 
-CARD_DAYS = 28
+CARD_DAYS = 7
+"""Days of a card's figures; its change is against as many days before."""
 _MAX_NAME_CHARS = 80
 _MAX_ORIGINS = 20
 
@@ -54,11 +55,11 @@ class SiteForm:
 
 
 async def show_sites(desk: Desk, _request: web.Request) -> web.Response:
-    """Show every site with its last four weeks."""
+    """Show every site with its last week."""
     async with desk.pool.acquire() as conn:
         sites = await load_sites(conn)
     cards = await asyncio.gather(*(_load_card(desk, site) for site in sites))
-    return desk.page("sites.html", cards=cards)
+    return desk.page("sites.html", cards=cards, card_days=CARD_DAYS)
 
 
 async def show_new_site(desk: Desk, _request: web.Request) -> web.Response:
@@ -131,7 +132,7 @@ async def _load_card(desk: Desk, site: Site) -> SiteCard:
         is_receiving = report.totals.views > 0 or await load_first_event_at(conn, site) is not None
     busy = [item.day for item in report.days if item.views]
     age = (today - max(busy)).days if busy else None
-    latest = {None: "no views in 28 days", 0: "last view today", 1: "last view yesterday"}.get(
+    latest = {None: f"no views in {CARD_DAYS} days", 0: "last view today", 1: "last view yesterday"}.get(
         age, f"last view {age} days ago"
     )
     return SiteCard(

@@ -20,7 +20,7 @@ def _place(**changes: object) -> Place:
         "page": "/a",
         "kind": "click",
         "device": Device.ALL,
-        "first_day": date(2026, 10, 26),
+        "first_day": date(2026, 11, 16),
         "last_day": TODAY,
     } | changes
     return Place(7, "heatmap", Selection(**values), TODAY)  # type: ignore[arg-type]
@@ -111,7 +111,7 @@ def test_an_axis_ends_at_a_round_number(value: int, top: int) -> None:
 
 
 def test_the_address_holds_the_state_and_nothing_that_is_default() -> None:
-    """A shared link shows the same; a link to the last 28 days moves on with time."""
+    """A shared link shows the same; a link to the last week moves on with time."""
     assert _place().href() == "/sites/7/heatmap?page=%2Fa"
     assert _place(kind="scroll", device=Device.PHONE, first_day=TODAY).href() == (
         "/sites/7/heatmap?page=%2Fa&kind=scroll&device=phone&from=2026-11-22&to=2026-11-22"
@@ -121,7 +121,7 @@ def test_the_address_holds_the_state_and_nothing_that_is_default() -> None:
 
 def test_one_preset_is_marked_as_current() -> None:
     """The range that is shown is the range that is marked."""
-    assert [preset.is_current for preset in _place().presets()] == [False, False, True, False]
+    assert [preset.is_current for preset in _place().presets()] == [False, True, False, False]
     assert not any(preset.is_current for preset in _place(last_day=date(2026, 11, 21)).presets())
 
 

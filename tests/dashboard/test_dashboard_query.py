@@ -19,9 +19,9 @@ from heatmap.dashboard.query import (
 TODAY = date(2026, 11, 22)
 
 
-def test_an_address_without_parameters_asks_for_four_weeks_of_all_devices() -> None:
-    """The default is the last 28 days, today included."""
-    assert parse_selection({}, TODAY) == Selection(None, "click", Device.ALL, date(2026, 10, 26), TODAY)
+def test_an_address_without_parameters_asks_for_a_week_of_all_devices() -> None:
+    """The default is the last 7 days, today included."""
+    assert parse_selection({}, TODAY) == Selection(None, "click", Device.ALL, date(2026, 11, 16), TODAY)
 
 
 def test_every_parameter_is_read() -> None:
