@@ -53,7 +53,7 @@ _KINDS_OF_ROLES = {role: role.name.capitalize() for role in Role} | {Role.LANDMA
 
 def name_element(key: str, label: str, role: Role | None, section: str) -> str:
     """Return the label, else the name that the page's author gave it, else its kind and its section's title."""
-    if label:
+    if label.strip():
         return _mark_cut(label, role)
     step = _last_step(key)
     kind = _kind_of(step, role)
@@ -90,7 +90,7 @@ def _last_step(key: str) -> str:
 def _mark_cut(label: str, role: Role | None) -> str:
     """Return a label that was cut in mid-word without that word's half."""
     if role not in _CUT_ROLES or len(label) < _CUT_CHARS:
-        return label
+        return label.strip()
     return (label.rsplit(" ", 1)[0] if " " in label else label) + "…"
 
 

@@ -314,7 +314,7 @@ def _element_figures(facts: Facts, frame: Frame, projection: Projection) -> list
         row = row_of.get(element)
         known = facts.elements.get(ElementId(element))
         key = known.key if known else ""
-        label = layout.labels[row].strip() if row is not None else ""
+        label = layout.labels[row] if row is not None else ""
         role = Role(int(layout.roles[row])) if row is not None else None
         section = "" if row is not None and layout.is_fixed[row] else titles[rank]
         clicks = int(placed.clicks[rank])

@@ -1,6 +1,7 @@
 """What the heatmap viewer shows: the recipe's numbers turned into places on the picture, in per cent, and texts."""
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,10 +24,14 @@ _PLACED = {"ancestor": "shown on its parent", "page": "shown where it lay on the
 
 @dataclass(frozen=True, slots=True)
 class ElementRow:
-    """A clicked element: its box in per cent of the picture, its clicks, and the views that clicked it."""
+    """A clicked element: its box in per cent of the picture, its clicks, and the views that clicked it.
+
+    `shows_key`: its name alone does not tell which one it is.
+    """
 
     element_id: str
-    label: str
+    name: str
+    shows_key: bool
     role: str
     key: str
     placed_text: str
@@ -78,13 +83,13 @@ class Viewer:
     overlay_src: str
     backdrop_src: str
     backdrop_text: str
+    layout_text: str
     elements: list[ElementRow]
     clicked_elements: int
     lines: list[MarkLine]
     legend: list[Stop]
     legend_title: str
     ramp: list[Stop]
-    ramp_step: float
     reach: list[ReachStep]
     reach_n: int
     fold_text: str
@@ -104,13 +109,13 @@ def build_viewer(heatmap: Heatmap, place: Place, now: datetime) -> Viewer:
         overlay_src=place.api("heatmap.png", scale=_overlay_scale(heatmap), width=picture.width_px, v=version),
         backdrop_src=place.api("backdrop.png", scale=_backdrop_scale(heatmap), width=picture.width_px, v=version),
         backdrop_text=describe_backdrop(heatmap.layout, now),
-        elements=[_build_row(item, heatmap) for item in heatmap.elements[:MAX_ROWS]] if scroll is None else [],
+        layout_text=describe_layout(heatmap) if place.device_name == "all" else "",
+        elements=_build_rows(heatmap) if scroll is None else [],
         clicked_elements=len(heatmap.elements),
         lines=_build_lines(scroll, picture.height_px) if scroll else [],
         legend=_build_legend(heatmap),
         legend_title=heatmap.legend.unit[:1].upper() + heatmap.legend.unit[1:] if heatmap.legend else "",
         ramp=_build_ramp(heatmap.legend),
-        ramp_step=round(100 / len(heatmap.legend.colours), 3) if heatmap.legend else 0.0,
         reach=[ReachStep(row.depth_frac, round(row.y_px), row.reach) for row in scroll.rows[::_REACH_STRIDE]]
         if scroll
         else [],
@@ -127,6 +132,14 @@ def describe_backdrop(layout: LayoutFigures, now: datetime) -> str:
     return f"Backdrop: the page as a {layout.device} browser, {layout.viewport_w_px:,} px wide, laid it out {age}."
 
 
+def describe_layout(heatmap: Heatmap) -> str:
+    """Return which device's layout clicks of all devices are drawn on; empty where it speaks for itself."""
+    layout = heatmap.layout
+    if layout.captured_at is None or layout.views.value is None or layout.views.count == layout.views.n:
+        return ""
+    return f"Drawn on the {layout.device} layout: {percent(layout.views.value)} of views"
+
+
 def _overlay_scale(heatmap: Heatmap) -> int:
     """A quarter for wide click maps, which are smooth; a half for narrow ones, and where lines are drawn."""
     return 4 if heatmap.kind == "click" and heatmap.picture.width_px >= _WIDE_PX else 2
@@ -140,11 +153,18 @@ def _backdrop_scale(heatmap: Heatmap) -> int:
     )
 
 
-def _build_row(item: ElementFigures, heatmap: Heatmap) -> ElementRow:
+def _build_rows(heatmap: Heatmap) -> list[ElementRow]:
+    shown = heatmap.elements[:MAX_ROWS]
+    names = Counter((item.name, item.role) for item in shown)
+    return [_build_row(item, heatmap, is_shared=names[item.name, item.role] > 1) for item in shown]
+
+
+def _build_row(item: ElementFigures, heatmap: Heatmap, *, is_shared: bool) -> ElementRow:
     wide, high = heatmap.picture.width_px, heatmap.picture.height_px
     return ElementRow(
         element_id=item.element_id,
-        label=item.label or item.key.rsplit(">", 1)[-1] or "unknown element",
+        name=item.name,
+        shows_key=bool(item.key) and (not item.label or is_shared),
         role=_ROLES.get(item.role or "", "element"),
         key=item.key,
         placed_text=_PLACED.get(item.placed, ""),
@@ -181,7 +201,7 @@ def _build_legend(heatmap: Heatmap) -> list[Stop]:
 def _build_ramp(legend: Legend | None) -> list[Stop]:
     if legend is None:
         return []
-    return [Stop(_per_cent(index, len(legend.colours)), colour) for index, colour in enumerate(legend.colours)]
+    return [Stop(_per_cent(index, len(legend.colours) - 1), colour) for index, colour in enumerate(legend.colours)]
 
 
 def _per_cent(value: float, whole: float) -> float:

@@ -52,7 +52,7 @@ async def test_every_page_opens_clean(chromium: Browser, house: House, viewport:
     ]
     async with opened(chromium, house, viewport=viewport, color_scheme=colours) as (page, complaints):
         for path in paths:
-            answer = await page.goto(house.url + path, wait_until="networkidle")
+            answer = await page.goto(house.url + path)  # modules have run and pictures have come by its load event
             assert answer is not None
             assert answer.status == 200, path
             width = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
@@ -107,6 +107,20 @@ async def test_list_and_map_point_at_each_other(chromium: Browser, house: House)
         assert box is not None
         await page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         await expect(row).to_have_class("element is-current")
+
+
+async def test_the_overlay_begins_lighter_and_its_strength_is_remembered(chromium: Browser, house: House) -> None:
+    """The page shows through at first; the legend fades with the map; a reload keeps what was chosen."""
+    site = await house.add_site()
+    await house.send_view(site)
+    async with opened(chromium, house) as (page, _):
+        await page.goto(f"{house.url}/sites/{site.site_id}/heatmap", wait_until="networkidle")
+        await expect(page.locator("[data-layer=overlay]")).to_have_css("opacity", "0.8")
+        await page.locator("[data-opacity]").fill("35")
+        await expect(page.locator("[data-layer=overlay]")).to_have_css("opacity", "0.35")
+        await page.reload(wait_until="networkidle")
+        for place in ("[data-layer=overlay]", ".legend-ramp"):
+            await expect(page.locator(place)).to_have_css("opacity", "0.35")
 
 
 async def test_a_service_that_does_not_answer_is_said_and_forgiven(chromium: Browser, house: House) -> None:

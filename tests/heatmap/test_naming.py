@@ -27,6 +27,7 @@ from heatmap.naming import find_titles, name_element, name_section
         ("", "", None, "Element in “Water”"),
         ("#buy", "Buy now", Role.BUTTON, "Buy now"),
         ("#hero>img:1", "A teapot and a cup on a table by", Role.IMAGE, "A teapot and a cup on a table…"),
+        ("#hero>img:1", "A wood-fired kiln glowing among ", Role.IMAGE, "A wood-fired kiln glowing among…"),
         ("#hero>h1:1", "A teapot and a cup on a table by", Role.HEADING, "A teapot and a cup on a table by"),
     ],
 )

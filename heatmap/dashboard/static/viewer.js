@@ -3,6 +3,7 @@
 // What changes is rendered by the server and marked data-part; this script only puts the new parts in place.
 
 const PAUSE_MS = 3000;
+const OPACITY_KEY = "jalki-overlay";
 
 export function startViewer() {
   const root = /** @type {HTMLElement | null} */ (document.querySelector("[data-viewer]"));
@@ -17,10 +18,23 @@ export function startViewer() {
 /** @param {HTMLElement} root */
 function startOpacity(root) {
   const slider = /** @type {HTMLInputElement | null} */ (root.querySelector("[data-opacity]"));
-  const overlay = /** @type {HTMLElement | null} */ (root.querySelector("[data-layer=overlay]"));
-  if (!slider || !overlay) return;
-  slider.value = "100";
-  slider.addEventListener("input", () => overlay.style.setProperty("opacity", String(Number(slider.value) / 100)));
+  if (!slider) return;
+  // The legend fades with the map, so that their colours match.
+  const show = () => root.style.setProperty("--overlay", String(Number(slider.value) / 100));
+  try {
+    slider.value = localStorage.getItem(OPACITY_KEY) ?? slider.defaultValue;
+  } catch {
+    slider.value = slider.defaultValue;
+  }
+  show();
+  slider.addEventListener("input", () => {
+    show();
+    try {
+      localStorage.setItem(OPACITY_KEY, slider.value);
+    } catch {
+      // Without storage the choice lasts as long as the page.
+    }
+  });
 }
 
 /** @param {HTMLElement} root */
