@@ -123,6 +123,10 @@ def _draw_habits(rng: np.random.Generator, page: FittedPage, n: int) -> list[int
 @lru_cache(maxsize=256)
 def _weigh(keys: tuple[str, ...], roles: tuple[int, ...], path: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     weights = np.array([_ROLE_WEIGHTS.get(Role(role % FIXED_FLAG), 0.0) for role in roles])
+    pressed = tuple(
+        f"{key}>" for key, role in zip(keys, roles, strict=True) if role % FIXED_FLAG in {Role.LINK, Role.BUTTON}
+    )
+    weights[[key.startswith(pressed) for key in keys]] = 0  # the snippet says that the link was clicked, not its icon
     for pattern, weight in reversed(_HABITS[kind_of(path)][1]):
         found = np.array([re.search(pattern, key) is not None for key in keys], dtype=bool)
         weights[found & (weights > 0)] = weight / max(1, int(found.sum())) ** 0.5
