@@ -9,7 +9,7 @@ from collector import store
 from collector.sites import load_first_event_at, load_last_event_at
 
 LATER = NOW + datetime.timedelta(hours=1)
-NEVER = datetime.datetime(2100, 1, 1, tzinfo=datetime.UTC)
+NEVER = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)
 
 
 @pytest_asyncio.fixture
