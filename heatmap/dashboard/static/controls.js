@@ -49,7 +49,10 @@ function startPicker(picker) {
   search.addEventListener("input", () => {
     const wanted = search.value.trim().toLowerCase();
     for (const row of rows) row.hidden = !(row.textContent ?? "").toLowerCase().includes(wanted);
-    none?.toggleAttribute("hidden", rows.some((row) => !row.hidden));
+    none?.toggleAttribute(
+      "hidden",
+      rows.some((row) => !row.hidden),
+    );
   });
   picker.addEventListener("keydown", (event) => movePicker(/** @type {KeyboardEvent} */ (event), search, rows));
 }

@@ -54,7 +54,7 @@ async function showPictures(root) {
 /** @param {HTMLElement} root */
 function retryPictures(root) {
   root.querySelector("[data-stage]")?.classList.add("is-loading");
-  for (const layer of /** @type {NodeListOf<HTMLImageElement>} */ (root.querySelectorAll("[data-layer]"))) layer.src = layer.src;
+  for (const layer of root.querySelectorAll("[data-layer]")) layer.setAttribute("src", layer.getAttribute("src") ?? "");
   void showPictures(root);
 }
 
@@ -205,33 +205,55 @@ function complain(root, reason) {
 }
 
 /**
- * Puts new parts in the place of old ones; a new picture only once it is decoded, so that nothing flickers.
+ * Puts new parts in the place of old ones.
  * @param {HTMLElement} root
  * @param {string} html
  */
 async function replace(root, html) {
   const fresh = new DOMParser().parseFromString(html, "text/html");
+  await replacePictures(root, fresh);
+  const opened = new Set([...root.querySelectorAll(".reveal[aria-expanded=true]")].map((item) => item.getAttribute("aria-controls")));
+  const focused = document.activeElement?.getAttribute("aria-controls") ?? null;
+  for (const part of fresh.querySelectorAll("[data-part]")) {
+    const old = root.querySelector(`[data-part="${part.getAttribute("data-part")}"]`);
+    if (old && old.outerHTML !== part.outerHTML) old.replaceWith(document.importNode(part, true));
+  }
+  reopen(root, opened, focused);
+  const current = root.dataset.current ?? null;
+  delete root.dataset.current;
+  point(root, current);
+}
+
+/**
+ * Shows new pictures, each only once it is decoded, so that nothing flickers.
+ * @param {HTMLElement} root
+ * @param {Document} fresh
+ */
+async function replacePictures(root, fresh) {
   for (const layer of /** @type {NodeListOf<HTMLImageElement>} */ (fresh.querySelectorAll("[data-layer]"))) {
-    const old = /** @type {HTMLImageElement | null} */ (root.querySelector(`[data-layer="${layer.dataset.layer}"]`));
+    const old = root.querySelector(`[data-layer="${layer.dataset.layer}"]`);
     if (!old || old.getAttribute("src") === layer.getAttribute("src")) continue;
     const picture = new Image();
     picture.src = layer.getAttribute("src") ?? "";
     await picture.decode();
     for (const name of ["src", "width", "height"]) old.setAttribute(name, layer.getAttribute(name) ?? "");
   }
-  const opened = new Set([...root.querySelectorAll(".reveal[aria-expanded=true]")].map((item) => item.getAttribute("aria-controls")));
-  const focused = document.activeElement?.getAttribute("aria-controls");
-  for (const part of fresh.querySelectorAll("[data-part]")) {
-    const old = root.querySelector(`[data-part="${part.getAttribute("data-part")}"]`);
-    if (old && old.outerHTML !== part.outerHTML) old.replaceWith(document.importNode(part, true));
-  }
-  for (const button of root.querySelectorAll(".reveal")) {
+}
+
+/**
+ * Opens the rows of the list that were open, and gives the keyboard back to the one that had it.
+ * @param {HTMLElement} root
+ * @param {Set<string | null>} opened
+ * @param {string | null} focused
+ */
+function reopen(root, opened, focused) {
+  for (const button of /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll(".reveal"))) {
     const id = button.getAttribute("aria-controls");
-    if (opened.has(id)) button.setAttribute("aria-expanded", "true");
-    if (opened.has(id)) root.querySelector(`#${CSS.escape(id ?? "")}`)?.removeAttribute("hidden");
-    if (id && id === focused) /** @type {HTMLElement} */ (button).focus({ preventScroll: true });
+    if (id === null) continue;
+    if (opened.has(id)) {
+      button.setAttribute("aria-expanded", "true");
+      root.querySelector(`#${CSS.escape(id)}`)?.removeAttribute("hidden");
+    }
+    if (id === focused) button.focus({ preventScroll: true });
   }
-  const current = root.dataset.current ?? null;
-  delete root.dataset.current;
-  point(root, current);
 }
