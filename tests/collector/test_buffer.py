@@ -140,12 +140,12 @@ async def test_a_commit_whose_answer_was_lost_counts_as_stored(pool, witness, mo
 
 
 async def test_connections_killed_again_and_again_lose_and_double_nothing(pool, witness):
-    """While every backend is ended fifteen times over, each put ends in one stored batch."""
+    """While every backend is ended eight times over, each put ends in one stored batch."""
     answers: list[object] = []
     killed = asyncio.Event()
 
     async def kill() -> None:
-        for _ in range(15):
+        for _ in range(8):
             stored = len(answers)
             while len(answers) < stored + 5:  # some were stored since: the next kill meets flushes at every stage
                 await witness.execute(

@@ -118,7 +118,7 @@ def _mutate(wire: dict, mutations: list) -> dict:
     return wire
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(MUTATIONS)
 def test_the_decoder_and_the_schema_agree(mutations):
     """What the schema accepts decodes or breaks one of the rules beyond it; what decodes the schema accepts."""
