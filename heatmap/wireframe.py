@@ -257,6 +257,8 @@ def _draw_box(sheet: _Sheet, box: _Box) -> None:
         _draw_button(sheet, box)
     elif Role.IMAGE not in box.holds:
         _draw_link(sheet, box)
+    elif box.label and box.h <= _CARD_MIN_H_PX and box.w > 2 * box.h:
+        _draw_words_beside_icon(sheet, box)
 
 
 def _is_card(box: _Box) -> bool:
@@ -329,6 +331,13 @@ def _draw_link(sheet: _Sheet, box: _Box) -> None:
         return
     sheet.rectangle(_Box(box.x - 4, middle - size * 0.4, box.w + 8, size * 0.8), _PAPER)
     sheet.rectangle(_Box(box.x, middle - size * 0.3, box.w, size * 0.6), _LINK_BAR, radius_px=size * 0.3)
+
+
+def _draw_words_beside_icon(sheet: _Sheet, box: _Box) -> None:
+    size = min(16.0, box.h * 0.5)
+    left = box.x + box.h + _INDENT_PX
+    if _is_legible(sheet, box.label, size):
+        sheet.text((left, box.y + box.h / 2), _cut(sheet, box.label, size, box.x + box.w - left), size, _LINK_INK)
 
 
 def _draw_heading(sheet: _Sheet, box: _Box) -> None:
