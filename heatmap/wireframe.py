@@ -51,10 +51,7 @@ _LINE_RATIO = 1.25  # line height ÷ font size
 _MAX_HEADING_LINES = 6
 _MIN_TEXT_PIXELS = 7  # smaller letters are a blur; a bar says the same
 _LAST_LATIN = "\u017f"  # the bundled font draws an empty box for what lies beyond
-_PLAIN = str.maketrans(
-    {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-"}
-    | dict.fromkeys("\u2190\u2192\u203a")
-)
+_PLAIN = str.maketrans("\u2018\u2019\u201c\u201d\u2013\u2014", "''\"\"--", "\u2190\u2192\u203a")  # and drops arrows
 _CARD_MIN_H_PX = 72
 _FRAME_MIN_H_PX = 40
 _PRESSABLE_MIN_H_PX = 36  # a link this tall, with words of one line, is dressed as a button
@@ -255,10 +252,8 @@ def _draw_box(sheet: _Sheet, box: _Box) -> None:
         sheet.rectangle(box, _PAPER, _CARD_BORDER, radius_px=8)
     elif box.role is Role.BUTTON or (box.is_pressable and not box.is_listed):
         _draw_button(sheet, box)
-    elif Role.IMAGE not in box.holds:
+    else:
         _draw_link(sheet, box)
-    elif box.label and box.h <= _CARD_MIN_H_PX and box.w > 2 * box.h:
-        _draw_words_beside_icon(sheet, box)
 
 
 def _is_card(box: _Box) -> bool:
@@ -315,6 +310,9 @@ def _draw_button(sheet: _Sheet, box: _Box) -> None:
 
 
 def _draw_link(sheet: _Sheet, box: _Box) -> None:
+    if Role.IMAGE in box.holds:
+        _draw_words_beside_icon(sheet, box)
+        return
     size = min(16.0, box.h * 0.78)
     middle = box.y + box.h / 2
     if not box.is_inline and _is_legible(sheet, box.label, size) and box.w > size:
@@ -336,7 +334,7 @@ def _draw_link(sheet: _Sheet, box: _Box) -> None:
 def _draw_words_beside_icon(sheet: _Sheet, box: _Box) -> None:
     size = min(16.0, box.h * 0.5)
     left = box.x + box.h + _INDENT_PX
-    if _is_legible(sheet, box.label, size):
+    if box.h <= _CARD_MIN_H_PX and box.w > 2 * box.h and _is_legible(sheet, box.label, size):
         sheet.text((left, box.y + box.h / 2), _cut(sheet, box.label, size, box.x + box.w - left), size, _LINK_INK)
 
 
