@@ -115,6 +115,21 @@ def test_a_wireframe_draws_roles_in_their_own_way():
     assert grey_at(png, 20, 580) == 255
 
 
+def test_a_link_as_tall_as_a_button_is_filled_unless_it_is_one_of_a_menu():
+    """Calls to action look like buttons; three links alike in a row are a menu; a wide button is the head of a row."""
+    layout = page_layout(
+        (Role.LINK, 40, 300, 160, 48, "Buy"),
+        *((Role.LINK, x, 20, 90, 40, "Shop") for x in (40, 140, 240)),
+        (Role.BUTTON, 40, 500, 600, 48, "Care"),
+    )
+
+    png = draw_wireframe(layout, (800, 600), 1)
+
+    assert grey_at(png, 60, 324) < 100
+    assert [grey_at(png, x + 10, 40) for x in (40, 140, 240)] == [255] * 3
+    assert grey_at(png, 500, 524) == 255
+
+
 @pytest.mark.parametrize("px_per_pixel", [1, 2, 4])
 def test_a_wireframe_is_scaled_with_its_picture(px_per_pixel):
     """A picture of half the layout's width has its boxes at half their places, at each scale."""
