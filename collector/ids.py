@@ -18,6 +18,7 @@ FlushId = NewType("FlushId", int)
 
 MAX_BUCKETS = 256
 _FLUSH_COUNTER_BITS = 22
+_FLUSH_EPOCH_MS = 1_577_836_800_000  # 2020-01-01 UTC: 41 bits of milliseconds from here last until September 2089
 
 WHOLE_SITE = PageId(0)
 """The page id under which rollups keep the figures of the whole site; no path hashes to it."""
@@ -90,5 +91,5 @@ def shard_keys(site_id: SiteId, buckets: int) -> list[ShardKey]:
 
 
 def flush_id(unix_ms: int, counter: int) -> FlushId:
-    """Return a time-ordered 63-bit id: milliseconds above, 22 bits of `counter` (process salt and sequence) below."""
-    return FlushId(unix_ms << _FLUSH_COUNTER_BITS | counter & ((1 << _FLUSH_COUNTER_BITS) - 1))
+    """Return a time-ordered 63-bit id: ms since 2020 above, 22 bits of `counter` (process salt and sequence) below."""
+    return FlushId(unix_ms - _FLUSH_EPOCH_MS << _FLUSH_COUNTER_BITS | counter & ((1 << _FLUSH_COUNTER_BITS) - 1))
