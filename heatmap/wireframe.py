@@ -30,8 +30,9 @@ _BAR = 176
 _LINK_BAR = 118
 _LINK_INK = 44
 _FIELD_BORDER = 128
-_BUTTON = 40
-_BUTTON_BAR = 214
+_BUTTON = 208  # light: heat over a dark fill would look cooler than the same heat on paper
+_BUTTON_BORDER = 90
+_BUTTON_BAR = 118
 _HEADING_INK = 0
 
 # Stops of the ink, (level, colour): slate 800 to white.
@@ -277,7 +278,7 @@ def _draw_media(sheet: _Sheet, box: _Box) -> None:
     sheet.rectangle(_Box(x - radius, y - radius, 2 * radius, 2 * radius), _PAPER, radius_px=radius)
     arm = radius * 0.45
     points = ((x - arm * 0.7, y - arm), (x - arm * 0.7, y + arm), (x + arm, y))
-    sheet.pen.polygon([(px * sheet.ratio, py * sheet.ratio) for px, py in points], _BUTTON)
+    sheet.pen.polygon([(px * sheet.ratio, py * sheet.ratio) for px, py in points], _LINK_INK)
 
 
 def _draw_field(sheet: _Sheet, box: _Box) -> None:
@@ -298,12 +299,12 @@ def _draw_button(sheet: _Sheet, box: _Box) -> None:
         text = _cut(sheet, box.label, size, box.w - 32)
         sheet.text((box.x + 16, box.y + box.h / 2), text, size, _LINK_INK)
         return
-    sheet.rectangle(box, _BUTTON, radius_px=min(8, box.h / 4))
+    sheet.rectangle(box, _BUTTON, _BUTTON_BORDER, radius_px=min(8, box.h / 4))
     if not box.label or box.w < 1.5 * size:
         return
     if _is_legible(sheet, box.label, size):
         centre = (box.x + box.w / 2, box.y + box.h / 2)
-        sheet.text(centre, _cut(sheet, box.label, size, box.w - size), size, _PAPER, "mm")
+        sheet.text(centre, _cut(sheet, box.label, size, box.w - size), size, _HEADING_INK, "mm")
         return
     width = min(box.w * 0.6, len(box.label) * size * 0.5)
     sheet.rectangle(_Box(box.x + (box.w - width) / 2, box.y + box.h / 2 - size / 4, width, size / 2), _BUTTON_BAR)
