@@ -6,22 +6,28 @@ import os
 import signal
 import sys
 import tempfile
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from PIL import Image
 from playwright.async_api import Page, async_playwright
 
+from heatmap.demo import TIME_ZONE
+from heatmap.demo.visitors import DAYS
+
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "heatmap" / "demo" / "screenshots"
 ARTICLE = "/journal/a-cup-in-the-dark-months"
+TODAY = datetime.now(ZoneInfo(TIME_ZONE)).date()
+RANGE = f"from={TODAY - timedelta(days=DAYS - 1)}&to={TODAY}"
 SHOTS = {
     "site": "/sites/1",
-    "heatmap": "/sites/1/heatmap?page=/&device=desktop",
-    "scroll": f"/sites/1/heatmap?page={ARTICLE}&kind=scroll&device=desktop",
-    "engagement": f"/sites/1/engagement?page={ARTICLE}",
+    "heatmap": f"/sites/1/heatmap?page=/&device=desktop&{RANGE}",
+    "scroll": f"/sites/1/heatmap?page={ARTICLE}&kind=scroll&device=desktop&{RANGE}",
+    "engagement": f"/sites/1/engagement?page={ARTICLE}&{RANGE}",
 }
 SIZE = {"width": 1440, "height": 900}
-COLOURS = 192  # of the palette PNG that is kept: half the bytes, no visible difference
 
 
 def main() -> None:
@@ -57,7 +63,7 @@ async def read_link(demo: asyncio.subprocess.Process) -> str:
 
 
 async def photograph(link: str) -> None:
-    """Sign in and write one palette PNG per shot."""
+    """Sign in and write one PNG per shot."""
     base = link.split("/sign-in", 1)[0]
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
@@ -78,7 +84,7 @@ async def write_shot(page: Page, url: str, target: Path) -> None:
     await page.wait_for_function("[...document.images].every((image) => image.complete)")
     await page.wait_for_timeout(1000)
     shot = Image.open(io.BytesIO(await page.screenshot()))
-    shot.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(target, optimize=True)
+    shot.convert("RGB").save(target, optimize=True)
 
 
 if __name__ == "__main__":
