@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Protocol
 
 from collector.ids import Device, text_id
@@ -48,6 +49,11 @@ class Change:
 def count(value: int | None) -> str:
     """Return a whole number with its thousands apart."""
     return NOTHING if value is None else f"{value:,}"
+
+
+def two_digits(value: float) -> str:
+    """Return a number rounded to two significant digits, its thousands apart, never as a power of ten."""
+    return f"{Decimal(f'{value:.2g}'):,f}"
 
 
 def compact(value: int) -> str:

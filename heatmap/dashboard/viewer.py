@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from heatmap.dashboard.figures import ShareLike, ago, percent
+from heatmap.dashboard.figures import ShareLike, ago, percent, two_digits
 from heatmap.dashboard.place import Place
 from heatmap.picture import ElementFigures, Heatmap, LayoutFigures, Legend, ScrollFigures
 
@@ -195,7 +195,7 @@ def _build_legend(heatmap: Heatmap) -> list[Stop]:
     if heatmap.kind == "scroll":
         return [Stop(stop.at * 100, percent(stop.value)) for stop in heatmap.legend.stops]
     # What is denser than the top has the top's colour.
-    return [Stop(stop.at * 100, f"{stop.value:.2g}" + "+" * (stop.at == 1)) for stop in heatmap.legend.stops]
+    return [Stop(stop.at * 100, two_digits(stop.value) + "+" * (stop.at == 1)) for stop in heatmap.legend.stops]
 
 
 def _build_ramp(legend: Legend | None) -> list[Stop]:

@@ -72,6 +72,12 @@ def test_compact_numbers_stay_short() -> None:
     ]
 
 
+def test_a_legend_has_two_digits_and_no_powers_of_ten() -> None:
+    """Small values keep their zeros, large ones are rounded and have their thousands apart."""
+    written = [figures.two_digits(value) for value in (0, 0.000012, 0.012, 1.84, 46, 183, 12_345)]
+    assert written == ["0", "0.000012", "0.012", "1.8", "46", "180", "12,000"]
+
+
 def test_a_range_is_written_without_repeating_itself() -> None:
     """Month and year stand once where both ends share them."""
     assert figures.span(date(2026, 11, 4), TODAY) == "4–22 Nov 2026"
