@@ -9,6 +9,8 @@ from typing import TypeVar
 
 import uvloop
 
+from heatmap.commands.discretion import hush_server
+
 _T = TypeVar("_T")
 
 
@@ -25,7 +27,8 @@ def run_until_stopped(main: Coroutine[None, None, None]) -> None:
 
 
 def log_to_stderr() -> None:
-    """Send the log of a service to stderr."""
+    """Send the log of a service to stderr, without addresses and targets of requests."""
+    hush_server()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
 

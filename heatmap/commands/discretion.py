@@ -1,0 +1,48 @@
+"""What the log of a service may say of a request that failed: never who sent it, nor what for.
+
+aiohttp logs the peer's address and the start of what it sent, for bytes that anybody can send.
+"""
+
+import logging
+import traceback
+
+from aiohttp.http_exceptions import HttpProcessingError
+
+PAUSE_S = 60.0
+"""Requests that cannot be read are told in one line a minute at most, so that nobody can fill a disk with them."""
+
+
+class DiscreetFilter(logging.Filter):
+    """Rewrites the records of aiohttp's server without addresses, targets and messages of errors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._unread = 0
+        self._told_at = float("-inf")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether to write the record, and leave in it only what is ours."""
+        error = record.exc_info[1] if record.exc_info else None
+        record.exc_info, record.exc_text, record.args = None, None, ()
+        if not isinstance(error, HttpProcessingError):
+            record.msg = "a request could not be answered" + (f"\n{describe_trace(error)}" if error else "")
+            return True
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        self._unread += 1
+        if record.created - self._told_at < PAUSE_S:
+            return False
+        record.msg = f"{self._unread} request(s) could not be read and were refused"
+        self._unread, self._told_at = 0, record.created
+        return True
+
+
+def hush_server() -> None:
+    """Let aiohttp's server log through a `DiscreetFilter`; call it once in a process."""
+    logging.getLogger("aiohttp.server").addFilter(DiscreetFilter())
+
+
+def describe_trace(error: BaseException) -> str:
+    """Return where an error and its causes were raised; their messages are left out, as they may quote the request."""
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    before = f"{describe_trace(cause)}\nwhich led to\n" if cause else ""
+    return before + "".join(traceback.format_tb(error.__traceback__)) + type(error).__qualname__
