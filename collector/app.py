@@ -78,6 +78,9 @@ def setup_collector(app: web.Application, settings: Settings, pool: Pool, clocks
 def _add_routes(app: web.Application, handlers: Handlers) -> None:
     app.router.add_post("/v1/events", handlers.collect)
     app.router.add_options("/v1/events", handlers.preflight)
+    # Answered here, as in one application with the dashboard they would be led to its sign-in page.
+    app.router.add_route("*", "/v1/events", handlers.refuse_method)
+    app.router.add_route("*", "/v1/{rest:.*}", handlers.refuse_address)
     app.router.add_get("/s/{key}.js", handlers.serve_script)
     app.router.add_get("/healthz", handlers.tell_health)
     app.router.add_get("/readyz", handlers.tell_readiness)

@@ -74,6 +74,15 @@ class Handlers:
         """OPTIONS /v1/events: any page may post a batch; the site's origins are judged with the batch."""
         return web.Response(status=204, headers=_PREFLIGHT)
 
+    async def refuse_method(self, _request: web.Request) -> web.Response:
+        """Any other method at /v1/events: 405, which says what belongs there."""
+        body = _DropBody("method_not_allowed", "POST a batch here, see js/README.md for the wire format")
+        return _json(body, 405, {**_CORS, "Allow": "POST, OPTIONS"})
+
+    async def refuse_address(self, _request: web.Request) -> web.Response:
+        """Anything else below /v1/: 404."""
+        return _json(_DropBody("not_found", "batches are posted to /v1/events"), 404, _CORS)
+
     async def serve_script(self, request: web.Request) -> web.Response:
         """GET /s/{key}.js: the snippet with the site's key in it."""
         try:

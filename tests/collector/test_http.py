@@ -353,6 +353,24 @@ async def test_the_script_of_an_unknown_key_says_so_in_the_console(collector):
     assert b"console.warn(" in await answer.read()
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
+async def test_batches_are_only_posted(collector, method):
+    """Another method is told which ones there are."""
+    answer = await collector.client.request(method, "/v1/events")
+
+    assert (answer.status, answer.headers["Allow"]) == (405, "POST, OPTIONS")
+    assert method == "HEAD" or (await answer.json())["hint"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_nothing_else_lies_below_v1(collector, method):
+    """An address that is not the collector's is not found, and the answer says what is."""
+    answer = await collector.client.request(method, "/v1/nothing")
+
+    assert answer.status == 404
+    assert "/v1/events" in (await answer.json())["hint"]
+
+
 async def test_health_and_readiness_are_told(collector):
     """A process that answers is healthy; with Postgres behind it, it is ready."""
     health, ready = await collector.client.get("/healthz"), await collector.client.get("/readyz")

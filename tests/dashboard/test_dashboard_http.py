@@ -27,6 +27,13 @@ async def test_a_stranger_gets_401_from_the_api(house: House) -> None:
     assert "Authorization: Bearer" in problem["hint"]
 
 
+async def test_addresses_of_the_collector_are_not_the_dashboards(house: House) -> None:
+    """In one service, a wrong request below /v1/ is refused and not led to the sign-in page."""
+    for path, status in (("/v1/events", 405), ("/v1/nothing", 404)):
+        async with house.http.get(house.url + path, allow_redirects=False) as answer:
+            assert answer.status == status
+
+
 async def test_opening_a_link_does_not_use_it_up_but_posting_it_does(house: House) -> None:
     """Link previews open addresses; only the form's post signs in, and only once."""
     link = await house.sign_in_url()
