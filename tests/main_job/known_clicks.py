@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, BrowserContext, Page
 
 TARGETS_PER_PAGE = 6
 CLICK_AT = (0.3, 0.5)
@@ -66,8 +66,12 @@ async def choose_targets(browser: Browser, url: str, widths: Sequence[int]) -> l
     return [Target(index, 1 + number % 3) for number, index in enumerate(chosen[::step][:TARGETS_PER_PAGE])]
 
 
-async def click_targets(browser: Browser, url: str, width: int, targets: Sequence[Target]) -> None:
-    """Visit `url` at one width, click each target as often as it asks, and leave."""
+async def click_targets(browser: Browser, url: str, width: int, targets: Sequence[Target]) -> BrowserContext:
+    """Visit `url` at one width, click each target as often as it asks, and leave for another page.
+
+    Close the context that is returned once the clicks have arrived: closing cuts off what is still on its way, as
+    ending the whole browser would.
+    """
     page = await _open_page(browser, url, width)
     for target in targets:
         for _ in range(target.clicks):
@@ -78,7 +82,7 @@ async def click_targets(browser: Browser, url: str, width: int, targets: Sequenc
             assert box is not None
             await page.mouse.click(box["x"] + box["width"] * CLICK_AT[0], box["y"] + box["height"] * CLICK_AT[1])
     await page.goto("about:blank")
-    await page.context.close()
+    return page.context
 
 
 async def measure_boxes(browser: Browser, url: str, width: int, targets: Sequence[Target]) -> list[Box]:

@@ -112,10 +112,11 @@ async def test_known_clicks_are_counted_exactly_and_peak_on_their_elements(
     made = sum(target.clicks for target in targets) * len(WIDTHS)
     await _leave_layout(instrumented, chromium, url, path)
 
-    for width in WIDTHS:
-        await click_targets(chromium, url, width, targets)
+    contexts = [await click_targets(chromium, url, width, targets) for width in WIDTHS]
 
     found = await instrumented.wait_for_map(path, made)
+    for context in contexts:
+        await context.close()
     ratio = found["picture"]["width_px"] / found["layout"]["width_px"]
     boxes = [box.scale(ratio) for box in await measure_boxes(chromium, url, MAP_WIDTH, targets)]
     assert found["clicks"] == made
