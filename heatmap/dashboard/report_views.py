@@ -10,7 +10,7 @@ from collector.db import Conn
 from collector.errors import NotFoundError
 from collector.sites import Site, load_first_event_at
 from heatmap.dashboard.api import build_heatmap_query
-from heatmap.dashboard.charts import ColumnChart, build_columns, build_curve, build_daily
+from heatmap.dashboard.charts import ColumnChart, CurveChart, build_columns, build_curve, build_daily
 from heatmap.dashboard.desk import Desk
 from heatmap.dashboard.figures import duration
 from heatmap.dashboard.place import Place
@@ -18,7 +18,7 @@ from heatmap.dashboard.query import Picture, Selection, parse_selection
 from heatmap.dashboard.viewer import Viewer, build_viewer
 from heatmap.dashboard.wording import build_headline
 from heatmap.images import load_heatmap
-from heatmap.reports import PageReport, ReportQuery, SiteReport, load_page_report, load_site_report
+from heatmap.reports import PageReport, ReachCurve, ReportQuery, SiteReport, load_page_report, load_site_report
 from heatmap.rollup import load_view_counts
 
 MAX_CHOICES = 500
@@ -104,6 +104,7 @@ async def show_engagement(desk: Desk, request: web.Request) -> web.Response:
         sections=report.sections,
         headline=build_headline(report.sections, report.figures.views),
         reach=build_curve(report.reach.shares),
+        fewer=_chart_scrolling(report.reach),
         times=_chart_times(report),
     )
 
@@ -146,6 +147,11 @@ def _ask(selection: Selection) -> ReportQuery:
 def _chart_days(report: SiteReport) -> ColumnChart:
     days = report.days
     return build_daily([item.day for item in days], [item.views for item in days], [item.visitors for item in days])
+
+
+def _chart_scrolling(reach: ReachCurve) -> CurveChart | None:
+    """Return the curve without the views whose page fits the screen; None where that is the same curve or none."""
+    return build_curve(reach.shares_scrolling) if 0 < reach.n_scrolling < reach.n else None
 
 
 def _chart_times(report: PageReport) -> ColumnChart:

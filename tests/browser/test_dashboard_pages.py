@@ -1,12 +1,17 @@
 """The dashboard in a real Chromium: pages open clean, keys work, and what is live turns by itself."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import pytest
 import pytest_asyncio
-from dashboard_house import HOSTILE, House, running_house
+from dashboard_house import HOSTILE, House, make_view, running_house
 from playwright.async_api import Browser, Page, expect
+
+from collector.importer import import_recording
+from collector.sites import Site
 
 pytestmark = pytest.mark.browser
 
@@ -205,3 +210,44 @@ async def test_a_head_sorts_its_table(chromium: Browser, house: House) -> None:
         await page.get_by_role("button", name="Page", exact=True).click()
         await expect(rows).to_have_text(["/a", "/b"])
         await expect(page.locator("[data-sortable] th").first).to_have_attribute("aria-sort", "ascending")
+
+
+async def test_the_report_tells_views_that_fit_the_screen_apart(chromium: Browser, house: House) -> None:
+    """A page without anything to scroll is reached to its end by opening it; a second curve leaves such views out."""
+    site = await house.add_site()
+    await house.send_view(site)
+    async with opened(chromium, house) as (page, _):
+        await page.goto(f"{house.url}/sites/{site.site_id}/engagement")
+        await expect(page.locator(".curve-line")).to_have_count(1)
+        await expect(page.locator(".curve-thin")).to_have_count(0)
+        await _send_fitting_view(house, site)
+        await page.reload()
+        await expect(page.locator(".curve-thin")).to_have_count(1)
+        await expect(page.get_by_text("1 of 2 views fit the screen")).to_be_visible()
+        await expect(page.locator(".totals dt")).to_have_text(
+            ["Views", "Visitors", "Sessions", "Engaged, median", "Engaged, 75th percentile", "Scroll depth, median"]
+        )
+
+
+async def test_visitors_say_that_each_day_counts_anew(chromium: Browser, house: House) -> None:
+    """The note stands on the page beside every sum over days, and not beside a single day."""
+    site = await house.add_site()
+    await house.send_view(site)
+    today = f"from={datetime.now(UTC).date()}"
+    async with opened(chromium, house) as (page, _):
+        for path in (f"/sites/{site.site_id}", f"/sites/{site.site_id}/engagement"):
+            await page.goto(house.url + path)
+            await expect(page.locator(".totals").get_by_text("each day counted anew")).to_be_visible()
+            await page.goto(f"{house.url}{path}?{today}")
+            await expect(page.get_by_text("each day counted anew")).to_have_count(0)
+        await page.goto(house.url)
+        await expect(page.get_by_text("each day counted anew")).to_be_visible()
+
+
+async def _send_fitting_view(house: House, site: Site) -> None:
+    batch = make_view(site, with_layout=False)
+    batch["w"]["h"], batch["g"] = [800, 800], [[1440, 900, 1440, 800]]
+    line = json.dumps({"at": batch["t"], "ip": "192.0.2.8", "ua": "Browser/1", "body": batch})
+    result = await import_recording(house.pool, site, [line.encode()])
+    assert result.stored == 1, result
+    await house.settle()
