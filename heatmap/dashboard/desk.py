@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from collector.db import Pool
+from collector.errors import NotFoundError
 from collector.ids import SiteId
 from collector.settings import Settings
 from collector.sites import Site, load_site
@@ -72,8 +73,13 @@ class Desk:
         Raises:
             NotFoundError: there is none.
         """
-        async with self.pool.acquire() as conn:
-            return await load_site(conn, SiteId(parse_site_id(request.match_info["site"])))
+        asked = request.match_info["site"]
+        try:
+            async with self.pool.acquire() as conn:
+                return await load_site(conn, SiteId(parse_site_id(asked)))
+        except NotFoundError as error:
+            hint = "A site's address ends in its number, for example /sites/1. All sites are in the list of sites."
+            raise NotFoundError(f"There is no site {asked[:40]}", hint) from error
 
 
 def open_desk(settings: Settings, pool: Pool, now: Callable[[], datetime]) -> Desk:

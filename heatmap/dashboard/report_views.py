@@ -65,7 +65,10 @@ async def show_heatmap(desk: Desk, request: web.Request) -> web.Response:
     visit = await _begin_visit(desk, request, "heatmap")
     if visit.place.selection.page is None:
         return desk.page("no_pages.html", site=visit.site, place=visit.place, screen="heatmap")
-    viewer = await _load_viewer(desk, visit.site, visit.place)
+    try:
+        viewer = await _load_viewer(desk, visit.site, visit.place)
+    except NotFoundError:
+        return _answer_unknown_page(desk, visit)
     return desk.page(
         "heatmap.html", site=visit.site, place=visit.place, pages=visit.pages, viewer=viewer, screen="heatmap"
     )
@@ -92,8 +95,11 @@ async def show_engagement(desk: Desk, request: web.Request) -> web.Response:
     page = visit.place.selection.page
     if page is None:
         return desk.page("no_pages.html", site=visit.site, place=visit.place, screen="engagement")
-    async with desk.pool.acquire() as conn:
-        report = await load_page_report(conn, visit.site, page, _ask(visit.place.selection))
+    try:
+        async with desk.pool.acquire() as conn:
+            report = await load_page_report(conn, visit.site, page, _ask(visit.place.selection))
+    except NotFoundError:
+        return _answer_unknown_page(desk, visit)
     return desk.page(
         "engagement.html",
         screen="engagement",
@@ -106,6 +112,20 @@ async def show_engagement(desk: Desk, request: web.Request) -> web.Response:
         reach=build_curve(report.reach.shares),
         fewer=_chart_scrolling(report.reach),
         times=_chart_times(report),
+    )
+
+
+def _answer_unknown_page(desk: Desk, visit: Visit) -> web.Response:
+    """Say inside the site, its navigation and picker at hand, that no such page was ever viewed."""
+    place = visit.place
+    return desk.page(
+        "unknown_page.html",
+        status=404,
+        site=visit.site,
+        place=replace(place, selection=replace(place.selection, page=None)),
+        asked=place.selection.page,
+        pages=visit.pages,
+        screen=place.screen,
     )
 
 

@@ -244,6 +244,34 @@ async def test_visitors_say_that_each_day_counts_anew(chromium: Browser, house: 
         await expect(page.get_by_text("each day counted anew")).to_be_visible()
 
 
+@pytest.mark.parametrize("screen", ["heatmap", "engagement"])
+async def test_a_page_that_was_never_viewed_leads_to_those_that_were(
+    chromium: Browser, house: House, screen: str
+) -> None:
+    """The refusal stands inside the site: its navigation, its pages, and what was asked for as text."""
+    site = await house.add_site()
+    await house.send_view(site)
+    async with opened(chromium, house) as (page, _):
+        answer = await page.goto(f"{house.url}/sites/{site.site_id}/{screen}?page=/{HOSTILE}")
+        assert answer is not None
+        assert answer.status == 404
+        await expect(page.get_by_role("heading", name=f"/{HOSTILE}")).to_be_visible()
+        await expect(page.get_by_role("navigation", name=site.name).get_by_role("link")).to_have_count(4)
+        await page.get_by_role("link", name="/product/teapot").click()
+        await expect(page).to_have_url(f"{house.url}/sites/{site.site_id}/{screen}?page=%2Fproduct%2Fteapot")
+
+
+async def test_an_unknown_site_is_named_as_it_was_asked_for(chromium: Browser, house: House) -> None:
+    """No number that nobody wrote, no command for a shell, and a way on."""
+    async with opened(chromium, house) as (page, _):
+        for asked in ("abc", "99"):
+            await page.goto(f"{house.url}/sites/{asked}/heatmap")
+            await expect(page.get_by_role("heading")).to_have_text(f"There is no site {asked}")
+            await expect(page.locator("code")).to_have_count(0)
+            await page.get_by_role("link", name="All sites").click()
+            await expect(page).to_have_url(house.url + "/")
+
+
 async def _send_fitting_view(house: House, site: Site) -> None:
     batch = make_view(site, with_layout=False)
     batch["w"]["h"], batch["g"] = [800, 800], [[1440, 900, 1440, 800]]
