@@ -1,5 +1,6 @@
 /** When a view begins and ends: loads, restores from the back/forward cache, route changes, prerendering, background tabs. */
 import { guarded, listen, type Stop } from './guard';
+import type { Beginning } from './recording';
 import { clockMs, isVisible } from './screen';
 import { LOAD, PRERENDER, RESTORE, ROUTE } from './wire';
 
@@ -13,10 +14,7 @@ declare global {
 }
 
 /** Calls `begin` when a view begins, and `end` when a route change or a restore ends it; `end(true)`: it was a redirect. */
-export function observePage(
-  begin: (navigation: number, path: string) => void,
-  end: (isRedirect: boolean) => void,
-): Stop {
+export function observePage(begin: (beginning: Beginning) => void, end: (isRedirect: boolean) => void): Stop {
   let path = '';
   let navigation = document.prerendering ? PRERENDER : LOAD;
   let begunAt = 0;
@@ -28,7 +26,7 @@ export function observePage(
     isWaiting = false;
     path = location.pathname;
     begunAt = clockMs();
-    begin(navigation, path);
+    begin({ navigation, path, isRouted: navigation === ROUTE });
   };
   const next = (how: number) => {
     if (!isWaiting) {

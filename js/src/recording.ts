@@ -7,7 +7,8 @@ import { captureLayout } from './layout';
 import type { Queue } from './queue';
 import { clockMs, readGeometry } from './screen';
 import { observeScroll } from './scroll';
-import { observeSections } from './sections';
+import { observeSections, type Sections } from './sections';
+import { CAP_MS, observeSettling } from './settling';
 import {
   type Batch,
   type Click,
@@ -42,10 +43,26 @@ export interface Recording {
   flush(isLeaving: boolean): void;
   /** The queue is empty: hands over what waited for that. */
   resume(): void;
-  /** When the visitor last acted, on the clock of the page. */
-  actedAt(): number;
+  /** What the view after this one needs to know. */
+  legacy(): Legacy;
   /** Ends the view; `isVoid`: it was no view at all. */
   end(isVoid: boolean): void;
+}
+
+/** What one view leaves to the next. */
+export interface Legacy {
+  /** When the visitor last acted, on the clock of the page. */
+  readonly actedAt: number;
+  /** What its sections began with. */
+  readonly nodes: readonly Element[];
+}
+
+/** How a view began. */
+export interface Beginning {
+  readonly navigation: number;
+  readonly path: string;
+  /** The page of the view before may still stand. */
+  readonly isRouted: boolean;
 }
 
 /** What is the same for all views of a page. */
@@ -54,9 +71,10 @@ export interface Context {
   readonly queue: Queue;
 }
 
-/** Begins the recording of one view of `path`. */
-export function beginRecording(context: Context, navigation: number, path: string, actedAt?: number): Recording {
+/** Begins the recording of one view; `legacy`: of the view before it. */
+export function beginRecording(context: Context, beginning: Beginning, legacy?: Legacy): Recording {
   const { queue, siteKey } = context;
+  const { navigation, path, isRouted } = beginning;
   const id = randomHex(8);
   const begunAt = clockMs();
   const begunUnixMs = Math.round(Date.now());
@@ -75,6 +93,8 @@ export function beginRecording(context: Context, navigation: number, path: strin
   let isEnded = false;
   let isLayoutSent = false;
   let isOverdue = false;
+  /** None until the page of a new route stands. */
+  let sections: Sections | undefined;
 
   const sinceBegun = (at = clockMs()) => Math.min(MAX_DURATION_MS, Math.max(0, Math.round(at - begunAt)));
   const plan = (inMs: number) => {
@@ -87,6 +107,7 @@ export function beginRecording(context: Context, navigation: number, path: strin
 
   const look = () => {
     engagement.settle();
+    if (!sections) return;
     const top = Math.max(0, Math.round(scrollY));
     const reached = top + innerHeight;
     if (reached >= depth[0]) depth = [reached, readGeometry()[3]];
@@ -105,21 +126,28 @@ export function beginRecording(context: Context, navigation: number, path: strin
   const engagement = observeEngagement(
     (ms) => {
       engagedMs += ms;
-      sections.charge(ms);
+      sections?.charge(ms);
     },
     () => plan(pauseMs),
-    actedAt,
+    legacy?.actedAt,
   );
-  const sections = observeSections(identify, () => engagement.settle(), look);
   const stops = [
     engagement.stop,
-    sections.stop,
-    observeClicks(onClick),
+    () => sections?.stop(),
     observeScroll(look, () => {
       look();
-      sections.remeasure(false);
+      sections?.remeasure(false);
     }),
   ];
+  const onSettled = () => {
+    engagement.settle();
+    sections = observeSections(identify, () => engagement.settle(), look);
+    look();
+  };
+  if (isRouted) stops.push(observeSettling(legacy?.nodes ?? [], onSettled));
+  else onSettled();
+  // After the observer that takes a click for the end of settling.
+  stops.push(observeClicks(onClick));
 
   const viewPart = (exit: number | undefined): Batch['w'] => ({
     i: id,
@@ -131,7 +159,8 @@ export function beginRecording(context: Context, navigation: number, path: strin
     c: Number(matchMedia('(pointer:coarse)').matches),
     a: sinceBegun(Math.max(begunAt, engagement.actedAt())),
     e: Math.min(MAX_DURATION_MS, Math.floor(engagedMs / 100) * 100),
-    h: depth,
+    // Who left before the page stood has seen no more than its first viewport.
+    h: sections ? depth : [innerHeight, readGeometry()[3]],
     ...(exit !== undefined && { x: exit }),
   });
   const batch = (dictionary: Dictionary, geometries: Geometry[], exit: number | undefined): Batch => ({
@@ -146,8 +175,8 @@ export function beginRecording(context: Context, navigation: number, path: strin
   const sendReport = () => {
     const dictionary = openDictionary();
     const geometries: Geometry[] = [];
-    const { changed, stored } = sections.report(dictionary);
-    const exit = sections.exit(dictionary);
+    const { changed, stored } = sections?.report(dictionary) ?? { changed: [], stored: () => {} };
+    const exit = sections?.exit(dictionary);
     const columns = takeClicks(clicks, dictionary, geometries);
     const figures = `${[Math.floor(engagedMs / 100), depth, exit, changed.map((section) => section[2])]}`;
     if (seq && figures === reported && !columns.t.length) return;
@@ -159,10 +188,10 @@ export function beginRecording(context: Context, navigation: number, path: strin
     seq++;
     queue.push(report, (isLayoutWanted) => {
       stored();
-      if (isLayoutWanted && !isEnded && !isLayoutSent) sendLayout();
+      if (isLayoutWanted && sections && !isEnded && !isLayoutSent) sendLayout(sections);
     });
   };
-  const sendLayout = () => {
+  const sendLayout = (sections: Sections) => {
     isLayoutSent = true;
     captureLayout(identify, clicked, sections.list(), (layout, dictionary) => {
       if (isEnded) return;
@@ -186,17 +215,21 @@ export function beginRecording(context: Context, navigation: number, path: strin
   };
   const onDue = guarded(() => {
     pauseMs = Math.min(MAX_PAUSE_MS, pauseMs * 1.5);
-    sections.remeasure(true);
+    sections?.remeasure(true);
     flush(false);
   });
 
-  plan(FIRST_MS);
+  // A page that has yet to come is reported once it stands.
+  plan(isRouted ? CAP_MS + 100 : FIRST_MS);
   return {
     flush,
     resume() {
       if (isOverdue) flush(false);
     },
-    actedAt: () => engagement.actedAt(),
+    legacy: () => ({
+      actedAt: engagement.actedAt(),
+      nodes: sections?.list().map(({ part }) => part.first) ?? legacy?.nodes ?? [],
+    }),
     end(isVoid) {
       if (!isVoid || clicks.length) flush(true);
       isEnded = true;

@@ -2,7 +2,7 @@
 import { guarded, listen } from './guard';
 import { observePage } from './page';
 import { openQueue } from './queue';
-import { beginRecording, type Recording } from './recording';
+import { beginRecording, type Legacy, type Recording } from './recording';
 import { isVisible } from './screen';
 
 /** The server puts the site's key here when it serves this script. */
@@ -36,7 +36,7 @@ function start(source: string): void {
   // An element with the id `jalki` is also a member of window, but no function.
   if (typeof window.jalki === 'function') return;
   let recording: Recording | null = null;
-  let actedAt: number | undefined;
+  let legacy: Legacy | undefined;
   const isSilent = !source || !location.protocol.startsWith('http') || isPreview() || isRefused();
   const stops: (() => void)[] = [];
   window.jalki = guarded((command: string) => {
@@ -50,7 +50,7 @@ function start(source: string): void {
   const queue = openQueue(new URL('../v1/events', source).href, () => recording?.resume());
   const context = { siteKey: SITE_KEY, queue };
   const end = (isVoid: boolean) => {
-    actedAt = recording?.actedAt();
+    legacy = recording?.legacy();
     recording?.end(isVoid);
     recording = null;
   };
@@ -58,8 +58,8 @@ function start(source: string): void {
     recording?.flush(!isVisible());
   };
   stops.push(
-    observePage((navigation, path) => {
-      recording = beginRecording(context, navigation, path, actedAt);
+    observePage((beginning) => {
+      recording = beginRecording(context, beginning, legacy);
     }, end),
     listen(document, 'visibilitychange', turn),
     listen(window, 'pagehide', () => recording?.flush(true)),

@@ -5,7 +5,7 @@ Time passes on the page's own clock, which the test moves.
 
 import pytest
 from playwright.async_api import Browser, Page
-from snippet_site import SCRIPT, SnippetSite, fresh_page, snippet_site
+from snippet_site import SCRIPT, SnippetSite, fresh_page, key_of, snippet_site
 
 pytestmark = pytest.mark.browser
 
@@ -51,6 +51,59 @@ async def test_scroll_depth_is_the_lowest_edge_that_was_in_view(chromium: Browse
         await _leave(page, site)
     [view] = site.views().values()
     assert view["w"]["h"] == [1800, 3400]
+
+
+async def _route(page: Page, path: str, html: str, after_ms: int) -> None:
+    """Do what routers do: change the address at once, and the page when it has come."""
+    await page.evaluate("(path) => history.pushState(null, '', path)", path)
+    await page.clock.run_for(after_ms)
+    await page.evaluate("(html) => { app.innerHTML = html; scrollTo(0, 0) }", html)
+
+
+async def _open_app(page: Page, site: SnippetSite) -> None:
+    """Open an application of 3000 px and scroll it to its end."""
+    await _open(page, site)
+    await page.mouse.move(100, 100)
+    await _scroll(page, 2200)
+    await page.clock.run_for(1500)
+
+
+APP = f"""<html><head>{SCRIPT}<style>body, h2 {{ margin: 0 }} section {{ height: 1500px }}</style></head><body>
+<div id="app"><section><h2>Old top</h2></section><section><h2>Old end</h2></section></div></body></html>"""
+NEXT = "<section><h2>New top</h2></section><section><h2>New end</h2></section>"
+
+
+@pytest.mark.parametrize("after_ms", [0, 600], ids=["at-once", "after-fetching"])
+async def test_a_new_route_inherits_neither_depth_nor_sections(chromium: Browser, after_ms: int) -> None:
+    """What still stands while a router fetches is the page before; the new view begins with what it is shown."""
+    async with snippet_site({"/a": APP}) as site, fresh_page(chromium) as page:
+        await _open_app(page, site)
+        await _route(page, "/b", NEXT, after_ms)
+        await page.clock.run_for(1000)
+        await page.mouse.move(200, 200)
+        await page.clock.run_for(2000)
+        await _leave(page, site)
+    old, new = site.views().values()
+    sections = {
+        key_of(batch, row[0]) for batch in site.batches if batch["w"]["p"] == "/b" for row in batch.get("s", [])
+    }
+    assert old["w"]["h"] == [3000, 3000]
+    assert new["w"]["h"] == [800, 3000]
+    assert sections == {"h2[new-top]"}
+
+
+async def test_a_route_that_changes_nothing_is_taken_as_it_stands(chromium: Browser) -> None:
+    """After two seconds, or at the first act, what stands is the page."""
+    async with snippet_site({"/a": APP}) as site, fresh_page(chromium) as page:
+        await _open_app(page, site)
+        await page.evaluate("history.pushState(null, '', '/b')")
+        await page.clock.run_for(200)
+        await page.keyboard.press("Shift")
+        await page.clock.run_for(1000)
+        await page.evaluate("history.pushState(null, '', '/c')")
+        await page.clock.run_for(2200)
+        await _leave(page, site)
+    assert [view["w"]["h"][0] for view in site.views().values()] == [3000, 3000, 3000]
 
 
 async def test_a_page_that_grows_is_measured_at_its_new_height(chromium: Browser) -> None:
