@@ -9,7 +9,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import asyncpg
 import msgspec
@@ -66,7 +66,7 @@ def guard_page(desk: Desk, handler: Handler, *, is_open: bool = False) -> AioHan
             if request.method == "POST":
                 refuse_foreign_post(desk, request)
             if not is_open and not await _has_session(desk, request):
-                return _finish(redirect("/sign-in"))
+                return _finish(redirect(build_sign_in_address(request)))
             return _finish(await handler(desk, request))
         except web.HTTPException as answer:
             _finish(answer)
@@ -99,6 +99,12 @@ def guard_api(desk: Desk, handler: Handler, scope: str = "read") -> AioHandler:
 def redirect(location: str) -> web.Response:
     """Return an answer that sends the browser to `location` with a GET."""
     return web.Response(status=303, headers={"Location": location})
+
+
+def build_sign_in_address(request: web.Request) -> str:
+    """Return the sign-in page's address; it carries where a GET was going."""
+    is_bound = request.method == "GET" and request.path != "/"
+    return "/sign-in" + ("?" + urlencode({"next": request.path_qs}) if is_bound else "")
 
 
 def answer_problem(status: int, detail: str, hint: str) -> web.Response:
