@@ -19,6 +19,7 @@ from collector.db import Pool
 from collector.importer import import_recording
 from collector.settings import Settings
 from collector.sites import NewSite, Site, add_site
+from heatmap.commands.web import MAX_TARGET_BYTES
 from heatmap.dashboard import setup_dashboard
 from heatmap.rollup import advance
 
@@ -87,7 +88,7 @@ async def running_house(pool: Pool) -> AsyncIterator[House]:
     setup_collector(app, Settings(), pool)
     setup_dashboard(app, Settings(), pool)
     server = TestServer(app)
-    await server.start_server(auto_decompress=False, access_log=None)
+    await server.start_server(auto_decompress=False, access_log=None, max_line_size=MAX_TARGET_BYTES)
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
         try:
             yield House(str(server.make_url("")).rstrip("/"), pool, http)

@@ -34,14 +34,8 @@ def setup_dashboard(app: web.Application, settings: Settings, pool: Pool) -> Non
     router.add_get("/sites/{site}/heatmap", guard_page(desk, report_views.show_heatmap))
     router.add_get("/sites/{site}/heatmap/viewer", guard_page(desk, report_views.show_viewer))
     router.add_get("/sites/{site}/engagement", guard_page(desk, report_views.show_engagement))
-    for name, handler in (
-        ("status", api.answer_status),
-        ("heatmap.png", api.answer_heatmap_png),
-        ("heatmap.json", api.answer_heatmap_json),
-        ("backdrop.png", api.answer_backdrop_png),
-        ("engagement.json", api.answer_engagement_json),
-    ):
-        router.add_get(f"/api/v1/sites/{{site}}/{name}", guard_api(desk, handler))
-    router.add_get("/api/v1/sites/{site}/engagement.csv", guard_api(desk, api.answer_engagement_csv, "export"))
-    router.add_get("/api/{rest:.*}", guard_api(desk, api.refuse_unknown_route))
+    for name, handler in api.ROUTES.items():
+        scope = "export" if name.endswith(".csv") else "read"
+        router.add_route("*", f"{api.SITE_ROUTE}/{name}", guard_api(desk, handler, scope))
+    router.add_route("*", "/api/{rest:.*}", guard_api(desk, api.refuse_unknown_route, None))
     router.add_get("/{rest:.*}", guard_page(desk, show_lost))

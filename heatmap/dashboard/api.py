@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
 import msgspec
@@ -12,6 +12,7 @@ from collector.errors import NotFoundError
 from collector.sites import load_first_event_at
 from heatmap.dashboard.csv_sheet import encode_sections
 from heatmap.dashboard.desk import Desk
+from heatmap.dashboard.gate import Handler
 from heatmap.dashboard.query import (
     Picture,
     Selection,
@@ -39,6 +40,7 @@ class Status(msgspec.Struct, frozen=True):
 
 async def answer_status(desk: Desk, request: web.Request) -> web.Response:
     """Answer whether the site's first event has been stored."""
+    _refuse_unknown(request, ())
     site = await desk.load_site(request)
     async with desk.pool.acquire() as conn:
         first_event_at = await load_first_event_at(conn, site)
@@ -82,13 +84,29 @@ async def refuse_unknown_route(_desk: Desk, request: web.Request) -> web.Respons
     Raises:
         NotFoundError: always.
     """
-    raise NotFoundError(
-        f"{request.path[:200]} is not a route of this API", "Routes: /api/v1/sites/{site}/heatmap.png, …"
-    )
+    routes = ", ".join(f"{SITE_ROUTE}/{name}" for name in ROUTES)
+    raise NotFoundError(f"{request.path[:200]} is not a route of this API", f"Routes: {routes}")
+
+
+SITE_ROUTE = "/api/v1/sites/{site}"
+ROUTES: Mapping[str, Handler] = {
+    "heatmap.png": answer_heatmap_png,
+    "heatmap.json": answer_heatmap_json,
+    "backdrop.png": answer_backdrop_png,
+    "engagement.json": answer_engagement_json,
+    "engagement.csv": answer_engagement_csv,
+    "status": answer_status,
+}
+"""What lies under `SITE_ROUTE`, all of it read with GET."""
+
+
+def _refuse_unknown(request: web.Request, known: Collection[str]) -> None:
+    # Not keys(), which names a doubled parameter once.
+    refuse_unknown([name for name, _ in request.query.items()], known)
 
 
 async def _load_picture(desk: Desk, request: web.Request) -> tuple[Heatmap, Selection, Picture, bool]:
-    refuse_unknown(request.query.keys(), _PICTURE_PARAMETERS)
+    _refuse_unknown(request, _PICTURE_PARAMETERS)
     site = await desk.load_site(request)
     today = desk.today(site)
     selection, picture = parse_selection(request.query, today), parse_picture(request.query)
@@ -123,7 +141,7 @@ async def _answer_picture(desk: Desk, request: web.Request, draw: Callable[[Heat
 
 
 async def _load_report(desk: Desk, request: web.Request) -> tuple[PageReport, bool]:
-    refuse_unknown(request.query.keys(), _REPORT_PARAMETERS)
+    _refuse_unknown(request, _REPORT_PARAMETERS)
     site = await desk.load_site(request)
     today = desk.today(site)
     chosen = parse_selection(request.query, today)

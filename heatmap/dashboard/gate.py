@@ -32,6 +32,7 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_READING = ("GET", "HEAD")
 _BROKEN = (StorageError, OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError)
 _log = logging.getLogger("jalki.dashboard")
 
@@ -78,17 +79,19 @@ def guard_page(desk: Desk, handler: Handler, *, is_open: bool = False) -> AioHan
     return answer
 
 
-def guard_api(desk: Desk, handler: Handler, scope: str = "read") -> AioHandler:
-    """Return `handler` as a route of the API: for a session, or a token of `scope` and of the site asked for."""
+def guard_api(desk: Desk, handler: Handler, scope: str | None = "read") -> AioHandler:
+    """Return `handler` as a route of the API, which is read with GET or HEAD.
+
+    It is for a session, or a token of `scope` and of the site asked for; without a scope any token will do.
+    """
 
     async def answer(request: web.Request) -> web.StreamResponse:
         try:
+            if request.method not in _READING:
+                return _finish(_refuse_method(request))
             if not await _may_call(desk, request, scope):
                 return _finish(_refuse_stranger())
             return _finish(await handler(desk, request))
-        except web.HTTPException as answer:
-            _finish(answer)
-            raise
         except Exception as error:  # noqa: BLE001  # the edge: whatever happened becomes an answer with an id
             failure = describe_failure(request, error)
             return _finish(answer_problem(failure.status, failure.detail, failure.hint))
@@ -156,7 +159,7 @@ async def _has_session(desk: Desk, request: web.Request) -> bool:
         return await is_signed_in(conn, cookie, desk.now())
 
 
-async def _may_call(desk: Desk, request: web.Request, scope: str) -> bool:
+async def _may_call(desk: Desk, request: web.Request, scope: str | None) -> bool:
     kind, _, secret = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer":
         return await _has_session(desk, request)
@@ -164,7 +167,8 @@ async def _may_call(desk: Desk, request: web.Request, scope: str) -> bool:
         token = await load_token_scope(conn, secret.strip())
     if token is None:
         return False
-    _refuse_beyond(token, request, scope)
+    if scope is not None:
+        _refuse_beyond(token, request, scope)
     return True
 
 
@@ -188,6 +192,14 @@ def _refuse_stranger() -> web.Response:
         "Send `Authorization: Bearer TOKEN`; make one with `jalki token add --site …`.",
     )
     refusal.headers["WWW-Authenticate"] = "Bearer"
+    return refusal
+
+
+def _refuse_method(request: web.Request) -> web.Response:
+    refusal = answer_problem(
+        405, f"{request.method[:20]} is not a method of this API", "Every route is read with GET; nothing is changed."
+    )
+    refusal.headers["Allow"] = ", ".join(_READING)
     return refusal
 
 

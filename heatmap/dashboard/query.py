@@ -98,8 +98,13 @@ def parse_page(params: Mapping[str, str]) -> str | None:
     page = params.get("page", "")
     if not page:
         return None
-    if not page.startswith("/") or len(page) > MAX_PATH_CHARS or "\x00" in page:
+    if not page.startswith("/"):
         raise InvalidError("'page' must be a path that begins with '/'", "Example: page=/product/teapot")
+    if len(page) > MAX_PATH_CHARS:
+        wrong = f"'page' is too long: {len(page):,} characters, a path has at most {MAX_PATH_CHARS:,}"
+        raise InvalidError(wrong, "Name the page as the list of pages does, without query and fragment.")
+    if "\x00" in page:
+        raise InvalidError("'page' holds a NUL character, which no path can have", "Leave out %00.")
     return page
 
 
@@ -120,22 +125,26 @@ def parse_site_id(text: str) -> int:
 
 
 def refuse_unknown(params: Collection[str], known: Collection[str]) -> None:
-    """Refuse a misspelt parameter, which would otherwise be answered with figures of something else.
+    """Refuse a misspelt or doubled parameter, which would otherwise be answered with figures of something else.
 
     Raises:
         InvalidError: names the parameter and the known ones.
     """
+    hint = "Known parameters: " + ", ".join(sorted(known)) if known else "This route has no parameters."
+    seen = set()
     for name in params:
         if name not in known:
-            raise InvalidError(
-                f"'{name[:40]}' is not a parameter here", "Known parameters: " + ", ".join(sorted(known))
-            )
+            raise InvalidError(f"'{name[:40]}' is not a parameter here", hint)
+        if name in seen:
+            raise InvalidError(f"'{name}' is given more than once", "Give each parameter once.")
+        seen.add(name)
 
 
 def _parse_choice(params: Mapping[str, str], name: str, allowed: tuple[str, ...], default: str) -> str:
     value = params.get(name) or default
     if value not in allowed:
-        raise InvalidError(f"'{name}' is {value[:40]!r}; it must be one of: {', '.join(allowed)}")
+        wrong = f"'{name}' is {value[:40]!r}; it must be one of: {', '.join(allowed)}"
+        raise InvalidError(wrong, f"Example: {name}={default}")
     return value
 
 
@@ -148,9 +157,10 @@ def _parse_day(params: Mapping[str, str], name: str) -> date | None:
     try:
         day = date.fromisoformat(text)
     except ValueError as error:
-        raise InvalidError(f"'{name}' is {text}, which is no day of the calendar") from error
+        wrong = f"'{name}' is {text}, which is no day of the calendar"
+        raise InvalidError(wrong, "Count the days of that month.") from error
     if day < EARLIEST_DAY:
-        raise InvalidError(f"'{name}' is {text}; the earliest day is {EARLIEST_DAY}")
+        raise InvalidError(f"'{name}' is {text}; the earliest day is {EARLIEST_DAY}", "Choose a later day.")
     return day
 
 
@@ -160,6 +170,7 @@ def _parse_width(params: Mapping[str, str]) -> int | None:
         return None
     if not _WHOLE.fullmatch(text) or not MIN_PICTURE_W_PX <= int(text) <= MAX_PICTURE_W_PX:
         raise InvalidError(
-            f"'width' is {text[:40]!r}; it must be {MIN_PICTURE_W_PX} to {MAX_PICTURE_W_PX} CSS px, a whole number"
+            f"'width' is {text[:40]!r}; it must be {MIN_PICTURE_W_PX} to {MAX_PICTURE_W_PX} CSS px, a whole number",
+            "Leave it out for the width of the layout.",
         )
     return int(text)

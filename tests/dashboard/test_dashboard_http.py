@@ -107,26 +107,73 @@ async def test_a_page_that_cannot_be_shown_says_why(lived_in_house: House, path:
         assert said in (await answer.text()).replace("&#39;", "'")
 
 
+TEAPOT = "page=/product/teapot"
+
+
 @pytest.mark.parametrize(
     ("query", "status", "said"),
     [
         ("heatmap.png", 400, "'page' is missing"),
         ("heatmap.png?page=/unknown", 404, "/unknown"),
-        ("heatmap.json?page=/product/teapot&devise=phone", 400, "'devise' is not a parameter here"),
-        ("heatmap.json?page=/product/teapot&from=2026-11-02&to=2026-11-01", 400, "is after 'to'"),
-        ("heatmap.png?page=/product/teapot&scale=3", 400, "'scale' is '3'"),
-        ("engagement.json?page=/product/teapot&kind=click", 400, "'kind' is not a parameter here"),
+        ("heatmap.png?page=teapot", 400, "begins with '/'"),
+        ("heatmap.png?page=/%00", 400, "holds a NUL"),
+        ("heatmap.png?page=/" + "a" * 30_000, 400, "is too long"),
+        ("heatmap.png?page=/&page=/x", 400, "'page' is given more than once"),
+        (f"heatmap.json?{TEAPOT}&devise=phone", 400, "'devise' is not a parameter here"),
+        (f"heatmap.json?{TEAPOT}&device=tv", 400, "'device' is 'tv'"),
+        (f"heatmap.json?{TEAPOT}&kind=heat", 400, "'kind' is 'heat'"),
+        (f"heatmap.json?{TEAPOT}&from=2026-11-02&to=2026-11-01", 400, "is after 'to'"),
+        (f"heatmap.json?{TEAPOT}&from=2026-02-30", 400, "no day of the calendar"),
+        (f"heatmap.json?{TEAPOT}&from=1999-12-31", 400, "the earliest day"),
+        (f"heatmap.json?{TEAPOT}&to=tomorrow", 400, "write a date"),
+        (f"heatmap.json?{TEAPOT}&to=2999-01-01", 400, "has not begun"),
+        (f"heatmap.png?{TEAPOT}&scale=3", 400, "'scale' is '3'"),
+        (f"heatmap.png?{TEAPOT}&width=9", 400, "'width' is '9'"),
+        (f"heatmap.png?{TEAPOT}&backdrop=photo", 400, "'backdrop' is 'photo'"),
+        (f"backdrop.png?{TEAPOT}&scale=0", 400, "'scale' is '0'"),
+        (f"engagement.json?{TEAPOT}&kind=click", 400, "'kind' is not a parameter here"),
         ("engagement.json?page=/unknown", 404, "/unknown"),
+        ("engagement.csv?page=/unknown", 404, "/unknown"),
+        ("status?page=/", 400, "'page' is not a parameter here"),
         ("nothing.json", 404, "is not a route of this API"),
+        ("a" * 30_000, 404, "is not a route of this API"),
+        ("../99/status", 404, "no site 99"),
+        ("../x/status", 404, "no site"),
     ],
+    ids=lambda value: str(value)[:60],
 )
 async def test_an_api_refusal_is_a_problem_document(lived_in_house: House, query: str, status: int, said: str) -> None:
-    """type, title, status, detail and hint, never an empty 500."""
+    """type, title, status, detail and a hint, with the usual headers, never an empty 500."""
     async with lived_in_house.http.get(f"{lived_in_house.url}/api/v1/sites/1/{query}") as answer:
         problem = await answer.json(content_type="application/problem+json")
     assert (answer.status, problem["status"]) == (status, status)
     assert set(problem) == {"type", "title", "status", "detail", "hint"}
     assert said in problem["detail"]
+    assert problem["hint"]
+    assert answer.headers["Content-Security-Policy"].startswith(POLICY)
+
+
+@pytest.mark.parametrize("route", ["sites/1/heatmap.json?page=/", "nothing"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
+async def test_the_api_is_only_read(lived_in_house: House, method: str, route: str) -> None:
+    """Another method is refused as a problem document that names the allowed ones."""
+    async with lived_in_house.http.request(method, f"{lived_in_house.url}/api/v1/{route}") as answer:
+        problem = await answer.json(content_type="application/problem+json")
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
+    assert problem["hint"]
+    assert answer.headers["Content-Security-Policy"].startswith(POLICY)
+
+
+async def test_a_token_is_told_the_routes_where_there_is_none(house: House) -> None:
+    """A misspelt route is not found, rather than forbidden; strangers are told nothing."""
+    token = await house.add_token(await house.add_site(), "read")
+    for path in ("/api/v1/nothing", "/api/v1/sites/1/heatmap.gif"):
+        async with house.http.get(house.url + path, headers=token) as answer:
+            problem = await answer.json(content_type="application/problem+json")
+        assert answer.status == 404
+        assert "/api/v1/sites/{site}/engagement.csv" in problem["hint"]
+    async with house.http.get(house.url + "/api/v1/nothing") as answer:
+        assert answer.status == 401
 
 
 async def test_a_token_reads_its_own_site_and_exports_only_with_that_scope(house: House) -> None:

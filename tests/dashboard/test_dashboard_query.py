@@ -50,7 +50,8 @@ def test_a_picture_is_at_quarter_scale_without_backdrop_unless_asked() -> None:
         ({"from": "2024-01-01"}, "longer than 366 days"),
         ({"from": "0001-01-01"}, "the earliest day is 2000-01-01"),
         ({"page": "teapot"}, "'page' must be a path that begins with '/'"),
-        ({"page": "/\x00"}, "'page' must be a path that begins with '/'"),
+        ({"page": "/\x00"}, "'page' holds a NUL character"),
+        ({"page": "/" + "a" * 1024}, "'page' is too long: 1,025 characters"),
     ],
 )
 def test_a_parameter_without_meaning_is_refused_by_name(params: dict[str, str], said: str) -> None:
@@ -58,6 +59,7 @@ def test_a_parameter_without_meaning_is_refused_by_name(params: dict[str, str], 
     with pytest.raises(InvalidError) as refusal:
         parse_selection(params, TODAY)
     assert said in str(refusal.value)
+    assert refusal.value.hint
 
 
 @pytest.mark.parametrize(
@@ -65,14 +67,21 @@ def test_a_parameter_without_meaning_is_refused_by_name(params: dict[str, str], 
 )
 def test_a_picture_that_cannot_be_drawn_is_refused(params: dict[str, str]) -> None:
     """Scale, width and backdrop have few values, and others are named in the refusal."""
-    with pytest.raises(InvalidError, match=next(iter(params))):
+    with pytest.raises(InvalidError, match=next(iter(params))) as refusal:
         parse_picture(params)
+    assert refusal.value.hint
 
 
 def test_a_misspelt_parameter_is_refused() -> None:
     """`devise=phone` must not be answered with all devices."""
     with pytest.raises(InvalidError, match="'devise' is not a parameter here"):
         refuse_unknown(["page", "devise"], {"page", "device"})
+
+
+def test_a_doubled_parameter_is_refused() -> None:
+    """Of `page=/&page=/x` neither is guessed to be meant."""
+    with pytest.raises(InvalidError, match="'page' is given more than once"):
+        refuse_unknown(["page", "device", "page"], {"page", "device"})
 
 
 def test_a_question_about_no_page_is_refused() -> None:
