@@ -13,6 +13,13 @@ const UNIT_MS = 100;
 /** A playing video in view counts as engaged for this long after each `timeupdate`, which browsers send 4 times a second, ms. */
 const WATCHED_MS = 1000;
 
+/** A scroll this soon after a visitor's input is theirs, ms: scripts scroll too, and `isTrusted` says nothing of it. */
+const INPUT_MS = 1500;
+/** A scroll that goes on without a longer gap, ms, is the momentum of the one before, */
+const CHAIN_MS = 200;
+/** for no longer than this after the input, ms: a phone's page has come to rest by then, a carousel never does. */
+const MOMENTUM_MS = 5000;
+
 /** Charges engaged time. */
 export interface Engagement {
   /** Charges what is due up to now. */
@@ -39,9 +46,19 @@ export function observeEngagement(emit: (ms: number) => void, acted: () => void,
     if (isAttentive && end > begun) emit(end - begun);
     look();
   };
-  const onAct = (event: Event) => {
+  let inputAt = -Infinity;
+  let scrolledAt = -Infinity;
+  const onInput = (event: Event) => {
     if (!event.isTrusted) return;
-    act(clockMs());
+    inputAt = clockMs();
+    act(inputAt);
+  };
+  const onScroll = () => {
+    const now = clockMs();
+    const isMomentum = now - scrolledAt <= CHAIN_MS && now - inputAt <= MOMENTUM_MS;
+    if (now - inputAt > INPUT_MS && !isMomentum) return;
+    scrolledAt = now;
+    act(now);
   };
   const act = (at: number) => {
     const now = clockMs();
@@ -51,8 +68,9 @@ export function observeEngagement(emit: (ms: number) => void, acted: () => void,
   };
   look();
   const stops = [
-    listen(document, 'pointerdown pointermove keydown touchstart touchmove wheel scroll click', onAct),
-    listen(window, 'resize', onAct),
+    listen(document, 'pointerdown pointermove keydown touchstart touchmove wheel click', onInput),
+    listen(document, 'scroll', onScroll),
+    listen(window, 'resize', onInput),
     listen(window, 'focus blur', settle),
     listen(window, 'pagehide', () => {
       settle();

@@ -144,6 +144,22 @@ async def test_a_view_without_an_act_is_not_engaged(chromium: Browser) -> None:
     assert view["w"]["e"] == 0
 
 
+async def test_a_box_that_a_script_scrolls_is_no_act(chromium: Browser) -> None:
+    """A carousel that moves each second keeps nobody engaged, though the browser trusts its scroll events."""
+    box = '<div id="box" style="overflow:scroll;width:200px;height:50px"><p style="width:9999px">cards</p></div>'
+    move = "() => new Promise((done) => { box.onscroll = done; box.scrollLeft += 20 })"
+    async with snippet_site({"/a": f"<body>{SCRIPT}{box}</body>"}) as site, fresh_page(chromium) as page:
+        await _open(page, site)
+        await page.mouse.move(100, 100)
+        for _ in range(20):
+            await page.clock.run_for(1000)
+            await page.evaluate(move)
+        await _leave(page, site)
+    [view] = site.views().values()
+    # The first move comes within 1.5 s of the act, and counts.
+    assert view["w"]["e"] in range(5000, 6100)
+
+
 async def test_a_sleep_of_the_computer_is_not_engaged(chromium: Browser) -> None:
     """A clock that jumps ahead by hours while no timer ran adds at most the five seconds after the last act."""
     async with snippet_site({"/a": ARTICLE}) as site, fresh_page(chromium) as page:
