@@ -9,13 +9,15 @@ import msgspec
 from aiohttp import web
 
 from collector.errors import NotFoundError
+from collector.ids import Device
 from collector.sites import load_first_event_at
-from heatmap.dashboard.csv_sheet import encode_sections
+from heatmap.dashboard.csv_sheet import encode_sheet
 from heatmap.dashboard.desk import Desk
 from heatmap.dashboard.gate import Handler
 from heatmap.dashboard.query import (
     Picture,
     Selection,
+    parse_part,
     parse_picture,
     parse_selection,
     refuse_unknown,
@@ -25,6 +27,7 @@ from heatmap.images import Heatmap, HeatmapQuery, draw_backdrop, draw_heatmap, l
 from heatmap.reports import PageReport, ReportQuery, load_page_report
 
 _REPORT_PARAMETERS = frozenset({"page", "device", "from", "to"})
+_SHEET_PARAMETERS = _REPORT_PARAMETERS | {"part"}
 _PICTURE_PARAMETERS = _REPORT_PARAMETERS | {"kind", "width", "scale", "backdrop", "v"}
 """`v` makes a changed picture another address; its value has no meaning here."""
 _SETTLED_AGE_S = 300
@@ -67,15 +70,28 @@ async def answer_backdrop_png(desk: Desk, request: web.Request) -> web.Response:
 async def answer_engagement_json(desk: Desk, request: web.Request) -> web.Response:
     """Answer a page's engagement report."""
     report, is_live = await _load_report(desk, request)
-    return _tagged(request, msgspec.json.encode(report), "application/json", is_live=is_live)
+    return _tagged(request, encode_report(report), "application/json", is_live=is_live)
 
 
 async def answer_engagement_csv(desk: Desk, request: web.Request) -> web.Response:
-    """Answer a page's sections as CSV, as a file to keep."""
-    report, is_live = await _load_report(desk, request)
-    answer = _tagged(request, encode_sections(report), "text/csv", is_live=is_live)
-    answer.headers["Content-Disposition"] = 'attachment; filename="engagement.csv"'
+    """Answer a part of a page's report as CSV, as a file to keep."""
+    report, is_live = await _load_report(desk, request, _SHEET_PARAMETERS)
+    part = parse_part(request.query)
+    answer = _tagged(request, encode_sheet(report, part), "text/csv", is_live=is_live)
+    name = "engagement.csv" if part == "sections" else f"engagement-{part}.csv"
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
+
+
+def encode_report(report: PageReport) -> bytes:
+    """Return a report as JSON; it names device classes as questions do, where msgspec would write their numbers."""
+    layout = report.layout_device
+    named = {
+        "device": _device_name(report.device),
+        "devices": [msgspec.structs.asdict(item) | {"device": _device_name(item.device)} for item in report.devices],
+        "layout_device": None if layout is None else _device_name(layout),
+    }
+    return msgspec.json.encode(msgspec.structs.asdict(report) | named)
 
 
 async def refuse_unknown_route(_desk: Desk, request: web.Request) -> web.Response:
@@ -140,8 +156,10 @@ async def _answer_picture(desk: Desk, request: web.Request, draw: Callable[[Heat
     return _cached(web.Response(body=body, content_type="image/png"), tag, is_live=is_live)
 
 
-async def _load_report(desk: Desk, request: web.Request) -> tuple[PageReport, bool]:
-    _refuse_unknown(request, _REPORT_PARAMETERS)
+async def _load_report(
+    desk: Desk, request: web.Request, known: Collection[str] = _REPORT_PARAMETERS
+) -> tuple[PageReport, bool]:
+    _refuse_unknown(request, known)
     site = await desk.load_site(request)
     today = desk.today(site)
     chosen = parse_selection(request.query, today)
@@ -149,6 +167,10 @@ async def _load_report(desk: Desk, request: web.Request) -> tuple[PageReport, bo
     async with desk.pool.acquire() as conn:
         report = await load_page_report(conn, site, require_page(chosen), query)
     return report, chosen.last_day >= today
+
+
+def _device_name(device: Device) -> str:
+    return device.name.lower()
 
 
 def _json(body: bytes) -> web.Response:

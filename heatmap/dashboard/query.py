@@ -21,6 +21,8 @@ EARLIEST_DAY = date(2000, 1, 1)
 """No site was recorded before; it also keeps `day - range` inside the calendar."""
 KINDS = ("click", "scroll")
 SCALES = (1, 2, 4)
+PARTS = ("sections", "page", "reach")
+"""What a sheet of an engagement report may hold."""
 BACKDROPS = ("none", "wireframe")
 DEVICES = {"all": Device.ALL, "desktop": Device.DESKTOP, "tablet": Device.TABLET, "phone": Device.PHONE}
 MAX_PATH_CHARS = 1024
@@ -68,6 +70,11 @@ def parse_picture(params: Mapping[str, str]) -> Picture:
         scale=int(_parse_choice(params, "scale", tuple(str(scale) for scale in SCALES), "4")),
         backdrop=_parse_choice(params, "backdrop", BACKDROPS, "none"),
     )
+
+
+def parse_part(params: Mapping[str, str]) -> str:
+    """Return which of `PARTS` a sheet is to hold: the sections unless `params` say otherwise."""
+    return _parse_choice(params, "part", PARTS, "sections")
 
 
 def parse_days(params: Mapping[str, str], today: date) -> tuple[date, date]:

@@ -1,5 +1,6 @@
 """The dashboard and the API over real HTTP: who may come in, what answers carry, what is said when it goes wrong."""
 
+import csv
 import re
 from urllib.parse import quote
 
@@ -134,6 +135,8 @@ TEAPOT = "page=/product/teapot"
         (f"engagement.json?{TEAPOT}&kind=click", 400, "'kind' is not a parameter here"),
         ("engagement.json?page=/unknown", 404, "/unknown"),
         ("engagement.csv?page=/unknown", 404, "/unknown"),
+        (f"engagement.csv?{TEAPOT}&part=all", 400, "'part' is 'all'"),
+        (f"engagement.json?{TEAPOT}&part=page", 400, "'part' is not a parameter here"),
         ("status?page=/", 400, "'page' is not a parameter here"),
         ("nothing.json", 404, "is not a route of this API"),
         ("a" * 30_000, 404, "is not a route of this API"),
@@ -268,6 +271,46 @@ async def test_the_sections_come_as_csv(house: House) -> None:
     assert lines[0].startswith("section,title,top_px")
     assert len(lines) == 2
     assert ",About it,280,1200,240,2," in lines[1]
+
+
+async def test_each_section_of_a_sheet_carries_the_figures_of_its_page(lived_in_house: House) -> None:
+    """One sheet is enough for both: the page's figures stand in every row, with page, device and days."""
+    (row,) = await _load_sheet(lived_in_house, "device=desktop")
+    assert (row["section"], row["page"], row["device"]) == ("main>section:2", "/product/teapot", "desktop")
+    assert (row["page_views"], row["page_visitors"], row["page_sessions"], row["page_clicks"]) == ("1", "1", "1", "2")
+    assert row["first_day"] < row["last_day"]
+    assert int(row["page_engaged_median_ms"]) > 0
+    assert int(row["page_engaged_p75_ms"]) > 0
+    assert 0 < float(row["page_depth_median_frac"]) <= 1
+
+
+async def test_the_page_and_its_reach_come_as_sheets_of_their_own(lived_in_house: House) -> None:
+    """`part=page` is one row, `part=reach` one for each percent from 0 to 100 with both curves."""
+    (page,) = await _load_sheet(lived_in_house, "part=page")
+    reach = await _load_sheet(lived_in_house, "part=reach")
+    nothing = await _load_sheet(lived_in_house, "part=reach&from=2026-01-01&to=2026-01-02")
+    assert (page["page_views"], page["page_bounces"], page["device"]) == ("1", "0", "all")
+    assert [row["depth_percent"] for row in reach] == [str(percent) for percent in range(101)]
+    assert (reach[0]["n"], reach[0]["share"], reach[0]["share_scrolling"]) == ("1", "1.0", "1.0")
+    assert (nothing[100]["n"], nothing[100]["share"]) == ("0", "")
+
+
+async def test_the_api_writes_devices_as_it_reads_them(lived_in_house: House) -> None:
+    """`device=phone` in the question is "phone" in every answer, never a number."""
+    base, names = f"{lived_in_house.url}/api/v1/sites/1", {"all", "desktop", "tablet", "phone"}
+    for query in ("engagement.json", "engagement.json?device=desktop", "heatmap.json?device=phone"):
+        joint = "&" if "?" in query else "?"
+        async with lived_in_house.http.get(f"{base}/{query}{joint}page=/product/teapot") as answer:
+            report = await answer.json()
+        devices = [report["device"], *(item["device"] for item in report.get("devices", []))]
+        assert report["device"] == query.partition("device=")[2] or report["device"] == "all"
+        assert {*devices, report.get("layout_device", "all")} <= names
+
+
+async def _load_sheet(house: House, query: str) -> list[dict[str, str]]:
+    url = f"{house.url}/api/v1/sites/1/engagement.csv?page=/product/teapot&{query}"
+    async with house.http.get(url) as answer:
+        return list(csv.DictReader((await answer.text()).splitlines()))
 
 
 async def test_status_turns_when_the_first_event_is_stored(house: House) -> None:
