@@ -31,8 +31,16 @@ export interface Engagement {
   stop: Stop;
 }
 
-/** Calls `emit` with each stretch of engaged time in ms, and `acted` at each act. `actedAt` is an act before this view. */
-export function observeEngagement(emit: (ms: number) => void, acted: () => void, actedAt = -IDLE_MS): Engagement {
+/**
+ * Calls `emit` with each stretch of engaged time in ms, and `acted` at each act; where `isOver` says so the act is another
+ * view's. `actedAt` is an act before this view.
+ */
+export function observeEngagement(
+  emit: (ms: number) => void,
+  isOver: () => boolean,
+  acted: () => void,
+  actedAt = -IDLE_MS,
+): Engagement {
   let settledAt = clockMs();
   let isAttentive = false;
   const look = () => {
@@ -63,6 +71,7 @@ export function observeEngagement(emit: (ms: number) => void, acted: () => void,
   const act = (at: number) => {
     const now = clockMs();
     if (now - settledAt >= UNIT_MS || now - actedAt >= IDLE_MS) settle();
+    if (isOver()) return;
     actedAt = Math.max(actedAt, at);
     acted();
   };

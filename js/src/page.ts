@@ -13,44 +13,58 @@ declare global {
   }
 }
 
-/** Calls `begin` when a view begins, and `end` when a route change or a restore ends it; `end(true)`: it was a redirect. */
-export function observePage(begin: (beginning: Beginning) => void, end: (isRedirect: boolean) => void): Stop {
+/** Watches for views. */
+export interface Pages {
+  /** Ends the view that is open and begins another of the same page, in which the visitor just acted. */
+  renew(): void;
+  stop: Stop;
+}
+
+/** Calls `begin` when a view begins, and `end` when another follows it; `end(true)`: it was a redirect. */
+export function observePage(begin: (beginning: Beginning) => void, end: (isRedirect: boolean) => void): Pages {
   let path = '';
   let navigation = document.prerendering ? PRERENDER : LOAD;
+  let isRouted = false;
   let begunAt = 0;
   /** A view waits to be seen. */
   let isWaiting = true;
 
-  const show = () => {
+  const show = (actedAt?: number) => {
     if (!isWaiting || !isVisible() || document.prerendering) return;
     isWaiting = false;
     path = location.pathname;
     begunAt = clockMs();
-    begin({ navigation, path, isRouted: navigation === ROUTE });
+    begin({ navigation, path, isRouted, actedAt });
   };
-  const next = (how: number) => {
+  const next = (how: number, actedAt?: number) => {
     if (!isWaiting) {
-      const isRedirect = how === ROUTE && clockMs() - begunAt < REDIRECT_MS;
-      if (!isRedirect) navigation = how;
+      const isRedirect = how === ROUTE && actedAt === undefined && clockMs() - begunAt < REDIRECT_MS;
+      if (!isRedirect) {
+        navigation = how;
+        isRouted = how === ROUTE && actedAt === undefined;
+      }
       end(isRedirect);
     }
     isWaiting = true;
-    show();
+    show(actedAt);
   };
   const onRoute = () => {
     if (!isWaiting && location.pathname !== path) next(ROUTE);
   };
 
   const stops = [
-    listen(document, 'visibilitychange prerenderingchange', show),
+    listen(document, 'visibilitychange prerenderingchange', () => show()),
     listen(window, 'pageshow', (event: PageTransitionEvent) => {
       if (event.persisted) next(RESTORE);
     }),
     observeRoutes(onRoute),
   ];
   show();
-  return () => {
-    for (const stop of stops) stop();
+  return {
+    renew: () => next(ROUTE, clockMs()),
+    stop() {
+      for (const stop of stops) stop();
+    },
   };
 }
 

@@ -34,6 +34,10 @@ const PAUSE_MS = 5000;
 const MAX_PAUSE_MS = 30000;
 /** Clicks kept while the collector cannot be reached. */
 const MAX_PENDING = 2000;
+/** An act after a longer pause, ms, begins a new view: so long does a session last on the server. */
+const MAX_IDLE_MS = 1800000;
+/** And so does one in a view that is older, ms: the collector refuses reports of views older than a day. */
+const MAX_AGE_MS = 43200000;
 /** Longest duration that the wire format holds, ms. */
 const MAX_DURATION_MS = 604800000;
 
@@ -63,12 +67,16 @@ export interface Beginning {
   readonly path: string;
   /** The page of the view before may still stand. */
   readonly isRouted: boolean;
+  /** When the visitor acted, on the clock of the page, if that is what began it. */
+  readonly actedAt?: number | undefined;
 }
 
 /** What is the same for all views of a page. */
 export interface Context {
   readonly siteKey: string;
   readonly queue: Queue;
+  /** Ends this view and begins another of the same page. */
+  readonly renew: () => void;
 }
 
 /** Begins the recording of one view; `legacy`: of the view before it. */
@@ -123,13 +131,23 @@ export function beginRecording(context: Context, beginning: Beginning, legacy?: 
     plan(clicks.length < MANY_CLICKS ? CLICK_MS : 0);
   };
 
+  // By the clock on the wall: the page's may stand still while a computer sleeps.
+  let actedUnixMs = begunUnixMs;
+  const isOver = () => {
+    const now = Date.now();
+    const isLate = now - actedUnixMs > MAX_IDLE_MS || now - begunUnixMs > MAX_AGE_MS;
+    actedUnixMs = now;
+    if (isLate) context.renew();
+    return isLate;
+  };
   const engagement = observeEngagement(
     (ms) => {
       engagedMs += ms;
       sections?.charge(ms);
     },
+    isOver,
     () => plan(pauseMs),
-    legacy?.actedAt,
+    beginning.actedAt ?? legacy?.actedAt,
   );
   const stops = [
     engagement.stop,

@@ -48,7 +48,7 @@ function start(source: string): void {
   if (isSilent) return;
 
   const queue = openQueue(new URL('../v1/events', source).href, () => recording?.resume());
-  const context = { siteKey: SITE_KEY, queue };
+  const context = { siteKey: SITE_KEY, queue, renew: () => pages.renew() };
   const end = (isVoid: boolean) => {
     legacy = recording?.legacy();
     recording?.end(isVoid);
@@ -57,10 +57,11 @@ function start(source: string): void {
   const turn = () => {
     recording?.flush(!isVisible());
   };
+  const pages = observePage((beginning) => {
+    recording = beginRecording(context, beginning, legacy);
+  }, end);
   stops.push(
-    observePage((beginning) => {
-      recording = beginRecording(context, beginning, legacy);
-    }, end),
+    pages.stop,
     listen(document, 'visibilitychange', turn),
     listen(window, 'pagehide', () => recording?.flush(true)),
   );

@@ -169,8 +169,36 @@ async def test_a_sleep_of_the_computer_is_not_engaged(chromium: Browser) -> None
         await page.mouse.move(200, 200)
         await page.clock.run_for(1000)
         await _leave(page, site)
-    [view] = site.views().values()
-    assert view["w"]["e"] == 6000
+    assert [view["w"]["e"] for view in site.views().values()] == [5000, 1000]
+
+
+async def test_an_act_after_a_long_pause_begins_a_view(chromium: Browser) -> None:
+    """A tab that was left for half an hour is looked at anew; a shorter pause is the same look."""
+    async with snippet_site({"/a": ARTICLE}) as site, fresh_page(chromium) as page:
+        await _open(page, site)
+        for pause in ("29:00", "31:00"):
+            await page.mouse.move(100, 100)
+            await page.clock.fast_forward(pause)
+        await page.keyboard.press("Shift")
+        await page.clock.run_for(3000)
+        await _leave(page, site)
+    old, new = (view["w"] for view in site.views().values())
+    assert [(old["p"], old["n"], old["e"]), (new["p"], new["n"], new["e"])] == [("/a", 0, 10_000), ("/a", 2, 3000)]
+    assert old["a"] in range(1_740_000, 1_741_000)
+    assert new["h"] == [800, 3400]
+
+
+async def test_a_view_does_not_grow_older_than_the_collector_takes(chromium: Browser) -> None:
+    """Who comes back every 20 minutes for a day has a view of each half of it."""
+    async with snippet_site({"/a": ARTICLE}) as site, fresh_page(chromium) as page:
+        await _open(page, site)
+        for step in range(72):
+            await page.mouse.move(100 + step, 100)
+            await page.clock.fast_forward("20:00")
+        await _leave(page, site)
+    views = site.views().values()
+    assert len(views) == 2
+    assert all(batch["t"] - batch["w"]["s"] <= 13 * 3_600_000 for batch in views)
 
 
 async def test_time_in_a_page_without_focus_is_not_engaged(chromium: Browser) -> None:
