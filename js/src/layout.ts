@@ -5,7 +5,8 @@
 import { type Identify, INTERACTIVE } from './element';
 import { whenIdle } from './guard';
 import type { Section } from './sections';
-import { type Dictionary, encode, indexOf, type LayoutPart, openDictionary, plainText } from './wire';
+import { masked, textOf } from './text';
+import { type Dictionary, encode, indexOf, type LayoutPart, openDictionary } from './wire';
 
 /** Most boxes of a layout; the schema allows 1,500. */
 const MAX_BOXES = 1200;
@@ -17,8 +18,6 @@ const MAX_BYTES = 60000;
 const MAX_ENTRIES = 3800;
 const HEADING_CHARS = 80;
 const LABEL_CHARS = 32;
-/** Text read of one element at most, so that a huge one costs nothing. */
-const MAX_TEXT_CHARS = 400;
 
 const TEXT = 0;
 const LINK = 1;
@@ -124,11 +123,11 @@ function isFixed(element: Element, fixed: Map<Element, boolean>): boolean {
 
 /** What an input or a text area holds is never read: the label is its accessible name or nothing. */
 function labelOf(element: Element, role: number): string {
-  if (role === HEADING) return masked(shortText(element), HEADING_CHARS);
+  if (role === HEADING) return masked(textOf(element), HEADING_CHARS);
   if (role === IMAGE || role === MEDIA) return masked(altOf(element), LABEL_CHARS);
   if (role !== LINK && role !== BUTTON) return '';
   if (element.localName === 'input') return '';
-  const own = element.getAttribute('aria-label') ?? shortText(element);
+  const own = element.getAttribute('aria-label') ?? textOf(element);
   const image = own.trim() ? null : element.querySelector(IMAGES);
   return masked(image ? altOf(image) : own, LABEL_CHARS);
 }
@@ -137,18 +136,6 @@ function labelOf(element: Element, role: number): string {
 function altOf(image: Element): string {
   const said = (name: string) => image.getAttribute(name);
   return said('aria-label') || said('alt') || image.querySelector(':scope>title')?.textContent || said('title') || '';
-}
-
-function shortText(element: Element): string {
-  return (element.textContent ?? '').slice(0, MAX_TEXT_CHARS);
-}
-
-/** Returns `text` on one line without e-mail addresses and long runs of digits, cut to `chars`. */
-export function masked(text: string, chars: number): string {
-  return plainText(text)
-    .replace(/[^\s@<>]+@[^\s@<>]+/g, '…@…')
-    .replace(/\d[\d .-]{3,}\d/g, '…')
-    .slice(0, chars);
 }
 
 function addSection(section: Section, layout: LayoutPart, dictionary: Dictionary): void {

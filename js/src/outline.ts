@@ -10,12 +10,16 @@
  * A list card is a section where it has a heading or a mark. At most 100, in the order of the document.
  */
 import { type Identify, isGenerated } from './element';
+import { masked, textOf } from './text';
 import { type Key, keyText, makeKey } from './wire';
 
 /** Most sections of a page; bounds the work of each scroll. */
 const MAX_SECTIONS = 100;
 /** Elements looked at in search of them. */
 const MAX_CANDIDATES = 500;
+/** Words of a heading in a key, characters; read of it before what is masked is gone. */
+const MAX_SLUG_CHARS = 40;
+const MAX_HEADING_CHARS = 200;
 const MARK = 'data-jalki-section';
 const HEADINGS = 'h1,h2,h3';
 const CONTAINERS = 'section,article,header,footer,nav,aside';
@@ -103,12 +107,16 @@ function touches(part: Part, element: Element): boolean {
   );
 }
 
-/** A mark's name, else an id that a person chose, else the heading's words, else the place: what changes least. */
+/**
+ * A mark's name, else an id that a person chose, else the heading's words, else the place: what changes least. The words of an
+ * h1 are never taken: it is the one of its page, and the one that greets people by their names.
+ */
 function partKey(head: Element, first: Element, identify: Identify): Key {
   const mark = head.getAttribute(MARK);
   if (mark) return makeKey(null, `[${MARK}=${mark}]`);
   const withId = [head, ...ancestorsWithin(head, first)].find((element) => element.id && !isGenerated(element.id));
   if (withId) return makeKey(null, `#${withId.id}`);
+  if (head.localName === 'h1') return makeKey(null, 'h1');
   const words = slug(textOf(head));
   return words ? makeKey(null, `${head.localName}[${words}]`) : identify(head);
 }
@@ -122,14 +130,17 @@ function ancestorsWithin(head: Element, first: Element): Element[] {
   return ancestors;
 }
 
-/** Returns the words of a heading in a form that survives changes of case, punctuation, dates and counts. */
+/**
+ * Returns the words of a heading in a form that survives changes of case, punctuation, dates and counts, without mail addresses
+ * and long numbers.
+ */
 export function slug(text: string): string {
-  return text
+  return masked(text, MAX_HEADING_CHARS)
     .toLowerCase()
     .replace(/\p{N}+/gu, '0')
     .replace(/[^\p{L}\p{N}]+/gu, '-')
     .replace(/^-|-$/g, '')
-    .slice(0, 60);
+    .slice(0, MAX_SLUG_CHARS);
 }
 
 function unique(key: Key, names: Map<string, number>): Key {
@@ -137,8 +148,4 @@ function unique(key: Key, names: Map<string, number>): Key {
   const count = (names.get(name) ?? 0) + 1;
   names.set(name, count);
   return count > 1 ? makeKey(key.parent, `${key.step.slice(0, 190)}:${count}`) : key;
-}
-
-function textOf(element: Element): string {
-  return (element.textContent ?? '').trim();
 }

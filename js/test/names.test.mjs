@@ -5,7 +5,7 @@ import { load } from './bundle.mjs';
 
 const { isGenerated } = await load('element');
 const { slug } = await load('outline');
-const { masked } = await load('layout');
+const { masked } = await load('text');
 
 for (const id of [
   ':r3:',
@@ -49,6 +49,12 @@ test('a heading keeps its key when case, punctuation, dates and counts change', 
   assert.equal(slug('  NEWS of 3 May, 2026 '), 'news-of-0-may-0');
   assert.equal(slug('Jälki & 茶'), 'jälki-茶');
   assert.equal(slug('***'), '');
+});
+
+test('a key holds no mail address, no long number and no more than 40 characters of a heading', () => {
+  assert.equal(slug('Write to anna.virtanen@example.org'), 'write-to');
+  assert.equal(slug('Order 4711 0815 99 of today'), 'order-of-today');
+  assert.equal(slug('tea '.repeat(20)).length, 40);
 });
 
 test('labels show neither mail addresses nor long numbers, and are cut', () => {

@@ -105,8 +105,21 @@ async def test_the_sections_come_with_their_words_and_images(chromium: Browser) 
     more = sections["h2[more]"]
     assert more[4:] == [4, 0, "More"]
     assert more[1] > 900
-    [first] = [section for key, section in sections.items() if key.startswith("h1[write-to")]
-    assert first[5] == 1
+    assert sections["h1"][5] == 1
+
+
+async def test_words_of_a_heading_are_parted_where_lines_are(chromium: Browser) -> None:
+    """A line break and a block's border are spaces; a border within a line is none; an h1 gives no words to a key."""
+    html = f"""<html><head>{SCRIPT}</head><body><main><h1>Hello Anna Virtanen</h1>
+<h2>Tea for the dark,<br>cl<b>ay</b> and</h2><p>x</p>
+<button id="buy"><div>Buy</div><div>now</div></button></main>"""
+    async with snippet_site({"/a": html}) as site, fresh_page(chromium) as page:
+        site.answers.append((204, WANT))
+        await page.goto(f"{site.url}/a")
+        batch = await _layout(site)
+    sections = {key_of(batch, section[0]): section[7] for section in batch["l"]["s"]}
+    assert sections == {"h1": "Hello Anna Virtanen", "h2[tea-for-the-dark-clay-and]": "Tea for the dark, clay and"}
+    assert _boxes(batch)["#buy"][5] == "Buy now"
 
 
 async def test_a_huge_page_gives_a_bounded_sample_that_keeps_what_matters(chromium: Browser) -> None:
