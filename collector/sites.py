@@ -3,9 +3,10 @@
 import asyncio
 import base64
 import datetime
+import ipaddress
 import re
 import zoneinfo
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, LiteralString
 from urllib.parse import urlsplit
@@ -32,6 +33,10 @@ _MAX_WAITING = 1_000
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 POSTGRES_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 """What asyncpg raises when Postgres refuses, is away, or does not answer in time."""
+_MAX_QUOTED = 80  # characters of what was typed that a refusal repeats
+MAX_NAME_CHARS = 80
+"""Longest name of a site: more does not fit a card."""
+_HOST = re.compile(r"(?!-)[a-z0-9-]+(?:\.[a-z0-9-]+)*\.?")
 _KEY = re.compile(r"[A-Za-z0-9_-]{8,32}")
 
 _LOAD_ALL: Final[LiteralString] = """\
@@ -52,6 +57,14 @@ _ADD: Final[LiteralString] = """\
 -- sites.add_site
 insert into sites (key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at)
 values ($1, $2, $3, $4, $5, $6, $7, $8)
+returning site_id, key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at
+"""
+
+_EDIT: Final[LiteralString] = """\
+-- sites.edit_site
+update sites
+set name = coalesce($2, name), origins = coalesce($3, origins)
+where site_id = $1
 returning site_id, key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at
 """
 
@@ -103,13 +116,32 @@ def canonical_origin(text: str) -> str:
     try:
         parts = urlsplit(text.strip())
         port = parts.port
-        host = (parts.hostname or "").encode("idna").decode()
-    except (ValueError, UnicodeError) as error:
-        raise InvalidError(f"{text!r} is not an origin", hint) from error
+        host = parts.hostname or ""
+    except ValueError as error:
+        raise InvalidError(f"{text[:_MAX_QUOTED]!r} is not an origin", hint) from error
     if parts.scheme not in _DEFAULT_PORTS or not host or parts.username is not None:
-        raise InvalidError(f"{text!r} is not an origin", hint)
-    host = f"[{host}]" if ":" in host else host
+        raise InvalidError(f"{text[:_MAX_QUOTED]!r} is not an origin", hint)
+    host = f"[{_canonical_v6(host)}]" if ":" in host else _canonical_host(host)
     return f"{parts.scheme}://{host}" + ("" if port in {None, _DEFAULT_PORTS[parts.scheme]} else f":{port}")
+
+
+def _canonical_host(host: str) -> str:
+    """Return a host as browsers send it, in Punycode; one that no browser can send would never match."""
+    try:
+        name = host.encode("idna").decode().lower()
+    except UnicodeError:
+        name = ""
+    if not _HOST.fullmatch(name):
+        message = f"{host[:_MAX_QUOTED]!r} is not the name of a host: it has letters, digits, '-' and '.' only"
+        raise InvalidError(message, "write each host out, there are no wildcards: https://www.shop.example")
+    return name
+
+
+def _canonical_v6(host: str) -> str:
+    try:
+        return ipaddress.IPv6Address(host).compressed
+    except ValueError as error:
+        raise InvalidError(f"{host[:_MAX_QUOTED]!r} is not an IPv6 address", "for example http://[::1]:8080") from error
 
 
 async def load_sites(conn: Conn) -> list[Site]:
@@ -136,7 +168,7 @@ async def add_site(conn: Conn, new: NewSite, key: str, now: datetime.datetime) -
         InvalidError: a value has no meaning, or the key is taken.
     """
     _check(new, key)
-    origins = sorted({canonical_origin(origin) for origin in new.origins})
+    origins = _canonical_origins(new.origins)
     try:
         row = await conn.fetchrow(
             _ADD, key, new.name.strip(), origins, new.time_zone, new.buckets, new.tablet_min_px, new.desktop_min_px, now
@@ -144,6 +176,24 @@ async def add_site(conn: Conn, new: NewSite, key: str, now: datetime.datetime) -
     except asyncpg.UniqueViolationError as error:
         raise InvalidError(f"the key {key} is taken", "add the site again, a new key is made each time") from error
     assert row is not None
+    return _build_site(row)
+
+
+async def edit_site(conn: Conn, site_id: SiteId, name: str | None, origins: Sequence[str] | None) -> Site:
+    """Replace a site's name, its origins or both, and return it; None leaves what is there.
+
+    Raises:
+        NotFoundError: there is none with this id.
+        InvalidError: a value has no meaning, or there is nothing to change.
+    """
+    if name is None and origins is None:
+        raise InvalidError("there is nothing to change", "give a name or origins")
+    if name is not None:
+        _check_name(name)
+    spelled = None if origins is None else _canonical_origins(origins)
+    row = await conn.fetchrow(_EDIT, site_id, name and name.strip(), spelled) if 0 < site_id < 2**31 else None
+    if row is None:
+        raise NotFoundError(f"there is no site {site_id}", "`jalki site list` shows the sites")
     return _build_site(row)
 
 
@@ -162,14 +212,22 @@ async def load_last_event_at(conn: Conn, site: Site) -> datetime.datetime | None
 def _check(new: NewSite, key: str) -> None:
     if not _KEY.fullmatch(key):
         raise InvalidError("a site key has 8 to 32 letters, digits, - or _")
-    if not new.name.strip() or len(new.name) > 200 or "\0" in new.name:
-        raise InvalidError("a site needs a name of at most 200 characters")
+    _check_name(new.name)
     if new.time_zone not in zoneinfo.available_timezones():
         raise InvalidError(f"{new.time_zone!r} is not a time zone", "write an IANA name, for example Europe/Helsinki")
     if not 1 <= new.buckets <= MAX_BUCKETS:
         raise InvalidError(f"a site has 1 to {MAX_BUCKETS} buckets")
     if not 0 < new.tablet_min_px <= new.desktop_min_px < 2**15:
         raise InvalidError("the device borders must rise, tablet first, and stay below 32768 px")
+
+
+def _canonical_origins(origins: Sequence[str]) -> list[str]:
+    return sorted({canonical_origin(origin) for origin in origins})
+
+
+def _check_name(name: str) -> None:
+    if not name.strip() or len(name.strip()) > MAX_NAME_CHARS or "\0" in name:
+        raise InvalidError(f"a site needs a name of at most {MAX_NAME_CHARS} characters")
 
 
 def _build_site(row: Record) -> Site:

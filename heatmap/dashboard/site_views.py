@@ -12,6 +12,7 @@ from collector.errors import InvalidError
 from collector.ids import Device
 from collector.sites import (
     KEY_BYTES,
+    MAX_NAME_CHARS,
     NewSite,
     Site,
     add_site,
@@ -27,7 +28,6 @@ from heatmap.reports import PageFigures, ReportQuery, load_site_report
 
 CARD_DAYS = 7
 """Days of a card's figures; its change is against as many days before."""
-_MAX_NAME_CHARS = 80
 _MAX_ORIGINS = 20
 
 
@@ -106,8 +106,8 @@ def read_site_form(form: SiteForm) -> NewSite:
     Raises:
         InvalidError: a field cannot be used; `hint` is the field's name.
     """
-    if not form.name or len(form.name) > _MAX_NAME_CHARS:
-        raise InvalidError(f"Give the site a name of at most {_MAX_NAME_CHARS} characters.", "name")
+    if not form.name or len(form.name) > MAX_NAME_CHARS:
+        raise InvalidError(f"Give the site a name of at most {MAX_NAME_CHARS} characters.", "name")
     if form.time_zone not in zoneinfo.available_timezones():
         raise InvalidError("Choose a time zone from the list, for example Europe/Helsinki.", "time_zone")
     origins = form.origins.replace(",", " ").split()
@@ -117,11 +117,20 @@ def read_site_form(form: SiteForm) -> NewSite:
 
 
 def _read_origin(text: str) -> str:
+    has_scheme = "://" in text
     try:
-        return canonical_origin(text if "://" in text else f"https://{text}")
+        origin = canonical_origin(text if has_scheme else f"https://{text}")
     except InvalidError as error:
-        wrong = f"{text[:80]!r} is not an address of a website; write it like https://www.example.com."
-        raise InvalidError(wrong, "origins") from error
+        raise _wrong_origin(text) from error
+    # A word alone is the rest of an address with a space in it, rather than a host.
+    if not has_scheme and "." not in text and not text.startswith("localhost"):
+        raise _wrong_origin(text)
+    return origin
+
+
+def _wrong_origin(text: str) -> InvalidError:
+    wrong = f"{text[:80]!r} is not an address of a website; write it like https://www.example.com, without wildcards."
+    return InvalidError(wrong, "origins")
 
 
 async def _load_card(desk: Desk, site: Site) -> SiteCard:

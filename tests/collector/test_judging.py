@@ -203,7 +203,11 @@ def test_origins_are_spelled_as_browsers_do(text, origin):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "shop.example", "ftp://a.example", "https://", "https://u@a.example", "http://a:b"]
+    "text",
+    [
+        *("", "shop.example", "ftp://a.example", "https://", "https://u@a.example", "http://a:b"),
+        *("https://*.example.org", "http://exa mple", "http://a_b.example", "http://a..b", "https://ex%61mple.org"),
+    ],
 )
 def test_what_is_no_origin_is_refused(text):
     """An origin that no browser sends is refused when the site is added, with a hint."""
