@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import LiteralString
 
+from asyncpg import Record
+
 from collector.db import Conn
 from collector.errors import InvalidError, NotFoundError
 from collector.ids import SiteId
@@ -71,6 +73,12 @@ _LOAD_TOKENS: LiteralString = """
 select token_id, site_id, scope, created_at
 from api_tokens
 order by site_id, created_at, token_id
+"""
+_REMOVE: LiteralString = """
+-- accounts.remove_api_token
+delete from api_tokens
+where token_id = $1
+returning token_id, site_id, scope, created_at
 """
 _DELETE_EXPIRED_LINKS: LiteralString = """
 -- accounts.delete_expired
@@ -154,21 +162,34 @@ async def add_api_token(
 async def load_token_scope(conn: Conn, token: str) -> ApiToken | None:
     """Return what the token is for; None: it is not known."""
     row = await conn.fetchrow(_LOAD_SCOPE, _digest(token))
-    return ApiToken(row["token_id"], SiteId(row["site_id"]), Scope(row["scope"]), row["created_at"]) if row else None
+    return _build_token(row) if row else None
 
 
 async def load_api_tokens(conn: Conn) -> list[ApiToken]:
     """Return every token, by site and age."""
-    return [
-        ApiToken(row["token_id"], SiteId(row["site_id"]), Scope(row["scope"]), row["created_at"])
-        for row in await conn.fetch(_LOAD_TOKENS)
-    ]
+    return [_build_token(row) for row in await conn.fetch(_LOAD_TOKENS)]
+
+
+async def remove_api_token(conn: Conn, token_id: str) -> ApiToken:
+    """Delete a token, which lets nobody in from now on, and return what it was for.
+
+    Raises:
+        NotFoundError: no such token.
+    """
+    row = await conn.fetchrow(_REMOVE, token_id)
+    if row is None:
+        raise NotFoundError(f"there is no token {token_id[:40]}", "jalki token list shows them")
+    return _build_token(row)
 
 
 async def delete_expired(conn: Conn, now: datetime) -> None:
     """Delete links and sessions that no longer hold."""
     await conn.execute(_DELETE_EXPIRED_LINKS, now)
     await conn.execute(_DELETE_EXPIRED_SESSIONS, now)
+
+
+def _build_token(row: Record) -> ApiToken:
+    return ApiToken(row["token_id"], SiteId(row["site_id"]), Scope(row["scope"]), row["created_at"])
 
 
 def _encode(secret: bytes) -> str:

@@ -1,4 +1,4 @@
-"""`jalki site add | list`: the sites whose pages report here."""
+"""`jalki site add | list | edit`: the sites whose pages report here."""
 
 import secrets
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from collector import sites
+from collector.ids import SiteId
 from collector.settings import Settings
 from heatmap.commands.place import open_place_pool, settings_options
 from heatmap.commands.running import run
@@ -40,7 +41,7 @@ class _Asked:
 
 @click.group("site")
 def site() -> None:
-    """Add and list sites."""
+    """Add, list and edit sites."""
 
 
 @command(
@@ -70,8 +71,24 @@ def list_sites(settings: Settings, *, as_json: bool) -> None:
     print_answer(SiteList(found), text, as_json=as_json)
 
 
+@command("edit", example='jalki site edit --site 1 --name "My shop" --origin https://shop.example')
+@click.option("--site", "site_id", type=int, required=True, help="Number of the site (jalki site list).")
+@click.option("--name", help="What the dashboard calls it from now on.")
+@click.option(
+    "--origin", "origins", multiple=True, help="Whose pages may report; replaces all others; may be repeated."
+)
+@settings_options()
+@json_option
+def edit(settings: Settings, site_id: int, name: str | None, origins: tuple[str, ...], *, as_json: bool) -> None:
+    """Rename a site or replace its origins; running collectors follow within 10 seconds."""
+    answer = run(_edit(settings, SiteId(site_id), name, origins or None))
+    text = f"site {answer.site_id} is {answer.name}, origins {' '.join(answer.origins) or 'any'}"
+    print_answer(answer, text, as_json=as_json)
+
+
 site.add_command(add)
 site.add_command(list_sites)
+site.add_command(edit)
 
 
 async def _add(settings: Settings, asked: _Asked) -> SiteAnswer:
@@ -79,6 +96,11 @@ async def _add(settings: Settings, asked: _Asked) -> SiteAnswer:
         key = sites.build_site_key(secrets.token_bytes(sites.KEY_BYTES))
         new = sites.NewSite(asked.name, asked.origins, asked.time_zone)
         return _build_answer(await sites.add_site(conn, new, key, datetime.now(UTC)), place.base_url)
+
+
+async def _edit(settings: Settings, site_id: SiteId, name: str | None, origins: tuple[str, ...] | None) -> SiteAnswer:
+    async with open_place_pool(settings) as (place, pool), pool.acquire() as conn:
+        return _build_answer(await sites.edit_site(conn, site_id, name, origins), place.base_url)
 
 
 async def _load(settings: Settings) -> list[SiteAnswer]:

@@ -26,7 +26,7 @@ EXIT_CODES = {
     ExitCode.DONE: "done",
     ExitCode.FAILED: "it failed, or something is wrong",
     ExitCode.USAGE: "an option, argument or setting has no meaning",
-    ExitCode.NOT_FOUND: "the site asked for does not exist",
+    ExitCode.NOT_FOUND: "the site or token asked for does not exist",
     ExitCode.IN_USE: "the port or the data folder is in use",
 }
 """What each code means; `--help` of every command and the README say it."""

@@ -1,4 +1,4 @@
-"""`jalki token add | list` and `jalki sign-in-link`: what lets programs and people in."""
+"""`jalki token add | list | remove` and `jalki sign-in-link`: what lets programs and people in."""
 
 import secrets
 from datetime import UTC, datetime
@@ -40,7 +40,7 @@ class LinkAnswer(msgspec.Struct, frozen=True):
 
 @click.group("token")
 def token() -> None:
-    """Add and list API tokens."""
+    """Add, list and remove API tokens."""
 
 
 @command("add", example="jalki token add --site 1 --scope read")
@@ -69,6 +69,17 @@ def list_tokens(settings: Settings, *, as_json: bool) -> None:
     print_answer(TokenList([_build_answer(item) for item in found]), text, as_json=as_json)
 
 
+@command("remove", example="jalki token remove --token-id 0123456789ab")
+@click.option("--token-id", required=True, help="Which token (jalki token list).")
+@settings_options()
+@json_option
+def remove(settings: Settings, token_id: str, *, as_json: bool) -> None:
+    """Remove an API token; it lets nobody in from now on."""
+    gone = run(_remove(settings, token_id))
+    text = f"removed token {gone.token_id} of site {gone.site_id} ({gone.scope.value})"
+    print_answer(_build_answer(gone), text, as_json=as_json)
+
+
 @command("sign-in-link", example="jalki sign-in-link")
 @settings_options()
 @json_option
@@ -80,6 +91,7 @@ def sign_in_link(settings: Settings, *, as_json: bool) -> None:
 
 token.add_command(add)
 token.add_command(list_tokens)
+token.add_command(remove)
 
 
 async def _add(settings: Settings, site_id: SiteId, scope: Scope) -> tuple[ApiToken, str]:
@@ -91,6 +103,11 @@ async def _add(settings: Settings, site_id: SiteId, scope: Scope) -> tuple[ApiTo
 async def _load(settings: Settings) -> list[ApiToken]:
     async with open_place_pool(settings) as (_, pool), pool.acquire() as conn:
         return await accounts.load_api_tokens(conn)
+
+
+async def _remove(settings: Settings, token_id: str) -> ApiToken:
+    async with open_place_pool(settings) as (_, pool), pool.acquire() as conn:
+        return await accounts.remove_api_token(conn, token_id)
 
 
 async def _link(settings: Settings) -> str:

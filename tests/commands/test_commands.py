@@ -15,13 +15,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from collector.accounts import load_token_scope
 from collector.cluster import choose_account
 from collector.db import Pool
 from heatmap.__main__ import _COMMANDS, main
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 90
-GROUPS = {"site": ["add", "list"], "token": ["add", "list"]}
+GROUPS = {"site": ["add", "list", "edit"], "token": ["add", "list", "remove"]}
 COMMANDS = [[name, *([sub] if sub else [])] for name in _COMMANDS for sub in GROUPS.get(name, [""])]
 
 
@@ -58,14 +59,45 @@ async def test_tokens_and_links_are_made_for_people(postgres_url: str, pool: Poo
     assert await pool.fetchval("select count(*) from sign_in_links") == 1
 
 
+async def test_a_site_is_edited(postgres_url: str) -> None:
+    """What is named is replaced, and the rest of the site stays, its key above all."""
+    added = await _json(postgres_url, "site", "add", "--name", "Shop", "--origin", "https://shop.example")
+    words = ("site", "edit", "--site", str(added["site_id"]))
+    moved = await _json(postgres_url, *words, "--origin", "https://b.example", "--origin", "https://A.example:443")
+    named = await _json(postgres_url, *words, "--name", "Store")
+    listed = await _json(postgres_url, "site", "list")
+
+    assert moved == added | {"origins": ["https://a.example", "https://b.example"]}
+    assert named == moved | {"name": "Store"}
+    assert listed["sites"] == [named]
+
+
+async def test_a_removed_token_lets_nobody_in(postgres_url: str, pool: Pool) -> None:
+    """It is named by its id; other tokens of the site go on."""
+    site = await _json(postgres_url, "site", "add", "--name", "Shop", "--origin", "https://shop.example")
+    words = ("token", "add", "--site", str(site["site_id"]), "--scope", "read")
+    gone, kept = await _json(postgres_url, *words), await _json(postgres_url, *words)
+    removed = await _json(postgres_url, "token", "remove", "--token-id", gone["token_id"])
+
+    assert removed["token_id"] == gone["token_id"]
+    async with pool.acquire() as conn:
+        assert await load_token_scope(conn, gone["token"]) is None
+        assert await load_token_scope(conn, kept["token"]) is not None
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
         (["token", "add", "--site", "77", "--scope", "read"], 3, "there is no site 77"),
         (["site", "add", "--name", "x", "--origin", "nonsense"], 2, "is not an origin"),
         (["import", "--site", "77", os.devnull], 3, "there is no site 77"),
+        (["site", "add", "--name", "x", "--origin", "https://*.example.org"], 2, "there are no wildcards"),
+        (["site", "add", "--name", "x" * 81, "--origin", "https://a.example"], 2, "at most 80 characters"),
+        (["site", "edit", "--site", "77", "--name", "x"], 3, "there is no site 77"),
+        (["site", "edit", "--site", "77"], 2, "nothing to change"),
+        (["token", "remove", "--token-id", "0123456789ab"], 3, "there is no token 0123456789ab"),
     ],
-    ids=["unknown site", "no origin", "import"],
+    ids=["unknown site", "no origin", "import", "wildcard", "long name", "no site", "no change", "no token"],
 )
 async def test_an_error_is_one_line_with_a_code(postgres_url: str, words: list[str], code: int, said: str) -> None:
     """No traceback: one line on stderr says what is wrong."""
