@@ -64,7 +64,7 @@ async def show_heatmap(desk: Desk, request: web.Request) -> web.Response:
     """Show the heatmap viewer of one page; without `page`, of the page with the most views."""
     visit = await _begin_visit(desk, request, "heatmap")
     if visit.place.selection.page is None:
-        return desk.page("no_pages.html", site=visit.site, place=visit.place, screen="heatmap")
+        return await _answer_no_pages(desk, visit)
     try:
         viewer = await _load_viewer(desk, visit.site, visit.place)
     except NotFoundError:
@@ -94,7 +94,7 @@ async def show_engagement(desk: Desk, request: web.Request) -> web.Response:
     visit = await _begin_visit(desk, request, "engagement")
     page = visit.place.selection.page
     if page is None:
-        return desk.page("no_pages.html", site=visit.site, place=visit.place, screen="engagement")
+        return await _answer_no_pages(desk, visit)
     try:
         async with desk.pool.acquire() as conn:
             report = await load_page_report(conn, visit.site, page, _ask(visit.place.selection))
@@ -112,6 +112,15 @@ async def show_engagement(desk: Desk, request: web.Request) -> web.Response:
         reach=build_curve(report.reach.shares),
         fewer=_chart_scrolling(report.reach),
         times=_chart_times(report),
+    )
+
+
+async def _answer_no_pages(desk: Desk, visit: Visit) -> web.Response:
+    """Say that the range is empty and what to do next, which differs where nothing ever came in."""
+    async with desk.pool.acquire() as conn:
+        is_waiting = await load_first_event_at(conn, visit.site) is None
+    return desk.page(
+        "no_pages.html", site=visit.site, place=visit.place, screen=visit.place.screen, is_waiting=is_waiting
     )
 
 

@@ -1,5 +1,6 @@
 """The dashboard in a real Chromium: pages open clean, keys work, and what is live turns by itself."""
 
+import itertools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 import pytest_asyncio
 from dashboard_house import HOSTILE, House, make_view, running_house
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Locator, Page, expect
 
 from collector.importer import import_recording
 from collector.sites import Site
@@ -225,7 +226,7 @@ async def test_the_report_tells_views_that_fit_the_screen_apart(chromium: Browse
         await expect(page.locator(".curve-thin")).to_have_count(1)
         await expect(page.get_by_text("1 of 2 views fit the screen")).to_be_visible()
         await expect(page.locator(".totals dt")).to_have_text(
-            ["Views", "Visitors", "Sessions", "Engaged, median", "Engaged, 75th percentile", "Scroll depth, median"]
+            ["Views", "Visitors", "Sessions", "Engaged, median", "Engaged, p75", "Scroll depth, median"]
         )
 
 
@@ -259,6 +260,65 @@ async def test_a_page_that_was_never_viewed_leads_to_those_that_were(
         await expect(page.get_by_role("navigation", name=site.name).get_by_role("link")).to_have_count(4)
         await page.get_by_role("link", name="/product/teapot").click()
         await expect(page).to_have_url(f"{house.url}/sites/{site.site_id}/{screen}?page=%2Fproduct%2Fteapot")
+
+
+@pytest.mark.parametrize("width", [360, 390])
+async def test_a_phone_has_room_for_the_map_and_every_figure(chromium: Browser, house: House, width: int) -> None:
+    """The controls above the map are low, the axis is legible, and no figure of a section is out of sight."""
+    site = await house.add_site()
+    await house.send_view(site)
+    async with opened(chromium, house, viewport={"width": width, "height": 780}) as (page, _):
+        await page.goto(f"{house.url}/sites/{site.site_id}/heatmap")
+        assert await _top(page, ".map-scroll") - await _top(page, ".toolbar") <= 300
+        await page.goto(f"{house.url}/sites/{site.site_id}/engagement")
+        axis = [await text.bounding_box() for text in await page.locator(".curve text.axis[y='220']:visible").all()]
+        places = [(box["x"], box["x"] + box["width"]) for box in axis if box]
+        assert all(end < begin for (_, end), (begin, _) in itertools.pairwise(places)), places
+        number, title = page.locator(".sections .chip"), page.locator(".sections tbody th .path")
+        assert await _right(number) < await _left(title)
+        figures = page.locator(".sections tbody td[data-label]")
+        await expect(figures).to_have_count(6)
+        for figure in await figures.all():
+            box = await figure.bounding_box()
+            assert box is not None
+            assert 0 <= box["x"] < box["x"] + box["width"] <= width
+
+
+async def test_empty_ranges_are_named_for_what_they_are(chromium: Browser, house: House) -> None:
+    """One day is one day, the past is not yet to come, and nothing is not few; a new site is told what to do."""
+    site, bare = await house.add_site(), await house.add_site("Bare")
+    await house.send_view(site)
+    past = f"{house.url}/sites/{site.site_id}/heatmap?page=/product/teapot&from=2026-10-05&to=2026-10-05"
+    async with opened(chromium, house) as (page, _):
+        await page.goto(past)
+        empty = page.locator(".stage-empty")
+        await expect(empty).to_contain_text("No clicks in this range")
+        await expect(empty).to_contain_text("Nobody opened this page on Mon 5 Oct 2026.")
+        await expect(page.locator(".map-figures .few-note")).to_have_count(0)
+        await page.goto(past.replace("heatmap", "engagement"))
+        await expect(page.locator(".empty")).to_contain_text("Nobody opened /product/teapot on Mon 5 Oct 2026.")
+        for screen in ("heatmap", "engagement"):
+            await page.goto(f"{house.url}/sites/{bare.site_id}/{screen}")
+            await expect(page.get_by_role("heading", name="Waiting for the first visit")).to_be_visible()
+            await expect(page.get_by_role("link", name="Install the snippet")).to_be_visible()
+
+
+async def _top(page: Page, selector: str) -> float:
+    box = await page.locator(selector).bounding_box()
+    assert box is not None
+    return box["y"]
+
+
+async def _left(item: Locator) -> float:
+    box = await item.bounding_box()
+    assert box is not None
+    return box["x"]
+
+
+async def _right(item: Locator) -> float:
+    box = await item.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"]
 
 
 async def test_an_unknown_site_is_named_as_it_was_asked_for(chromium: Browser, house: House) -> None:
