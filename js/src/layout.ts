@@ -16,6 +16,8 @@ const SLICE_MS = 4;
 const MAX_BYTES = 60000;
 /** Dictionary entries at most; the schema allows 4,096. */
 const MAX_ENTRIES = 3800;
+/** Pieces of text counted without a look at the clock. */
+const TEXTS = 50;
 const HEADING_CHARS = 80;
 const LABEL_CHARS = 32;
 
@@ -47,35 +49,42 @@ export function captureLayout(
   sections: readonly Section[],
   captured: (layout: LayoutPart, dictionary: Dictionary) => void,
 ): void {
+  const dictionary = openDictionary();
+  const layout: LayoutPart = { u: masked(document.title, 120), i: [], x: [], y: [], w: [], h: [], r: [], t: [], s: [] };
+  const work = collect(identify, clicked, sections, layout, dictionary);
+  const slice = () => {
+    const end = performance.now() + SLICE_MS;
+    do if (work.next().done) return captured(layout, dictionary);
+    while (performance.now() < end);
+    whenIdle(slice);
+  };
+  whenIdle(slice);
+}
+
+/** Fills `layout` piece by piece; a slice may end at each `yield`. */
+function* collect(
+  identify: Identify,
+  clicked: readonly Element[],
+  sections: readonly Section[],
+  layout: LayoutPart,
+  dictionary: Dictionary,
+): Generator<void> {
   const found = new Set<Element>(clicked.filter((element) => element.isConnected));
   for (const group of [INTERACTIVE, HEADINGS, LANDMARKS, `${IMAGES},${MEDIAS}`, BLOCKS]) {
     for (const element of document.querySelectorAll(group)) {
       if (found.size >= MAX_BOXES) break;
       found.add(element);
     }
+    yield;
   }
-  const elements = [...found];
-  const dictionary = openDictionary();
-  const layout: LayoutPart = { u: masked(document.title, 120), i: [], x: [], y: [], w: [], h: [], r: [], t: [], s: [] };
+  for (const section of sections) yield* addSection(section, layout, dictionary);
   const fixed = new Map<Element, boolean>();
-  const waiting = [...sections];
-  const finish = () => {
-    shrink(layout, dictionary);
-    captured(layout, dictionary);
-  };
-  const slice = () => {
-    const end = performance.now() + SLICE_MS;
-    while (performance.now() < end) {
-      const section = waiting.shift();
-      const element = section ? undefined : elements.shift();
-      if (section) addSection(section, layout, dictionary);
-      else if (element && dictionary.entries.length < MAX_ENTRIES)
-        addElement(element, identify, layout, dictionary, fixed);
-      else return finish();
-    }
-    whenIdle(slice);
-  };
-  whenIdle(slice);
+  for (const element of found) {
+    if (dictionary.entries.length >= MAX_ENTRIES) break;
+    addElement(element, identify, layout, dictionary, fixed);
+    yield;
+  }
+  yield* shrink(layout, dictionary);
 }
 
 function addElement(
@@ -138,37 +147,40 @@ function altOf(image: Element): string {
   return said('aria-label') || said('alt') || image.querySelector(':scope>title')?.textContent || said('title') || '';
 }
 
-function addSection(section: Section, layout: LayoutPart, dictionary: Dictionary): void {
+function* addSection(section: Section, layout: LayoutPart, dictionary: Dictionary): Generator<void> {
   const { part, left, top, width, height } = section;
-  const [words, images] = content(part.first, part.last);
+  const [words, images] = yield* content(part.first, part.last);
   const box = [left, top, width, height].map(Math.round) as [number, number, number, number];
   layout.s.push([indexOf(part.key, dictionary), ...box, words, images, masked(part.title, HEADING_CHARS)]);
 }
 
 /** Counts the words and images of the siblings from `first` to `last`. */
-function content(first: Element, last: Element): [number, number] {
+function* content(first: Element, last: Element): Generator<void, [number, number]> {
   let words = 0;
   let images = 0;
   for (let element: Element | null = first; element; element = element.nextElementSibling) {
     images += Number(element.matches(IMAGES)) + element.querySelectorAll('img,svg,video,canvas').length;
     const texts = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
-    while (texts.nextNode()) {
+    for (let count = 1; texts.nextNode(); count++) {
+      if (count % TEXTS === 0) yield;
       const { parentElement, nodeValue } = texts.currentNode;
       if (!parentElement?.closest('script,style,noscript,textarea,select'))
         words += nodeValue?.match(/\S+/g)?.length ?? 0;
     }
+    yield;
     if (element === last) break;
   }
   return [Math.min(words, 1000000), Math.min(images, 10000)];
 }
 
 /** Drops boxes of the lowest rank until the body fits. */
-function shrink(layout: LayoutPart, dictionary: Dictionary): void {
+function* shrink(layout: LayoutPart, dictionary: Dictionary): Generator<void> {
   const size = () => new Blob([encode(layout), encode(dictionary.entries)]).size;
   for (let bytes = size(); bytes > MAX_BYTES && layout.i.length; bytes = size()) {
     const keep = Math.floor((layout.i.length * MAX_BYTES * 0.95) / bytes);
     for (const column of [layout.i, layout.x, layout.y, layout.w, layout.h, layout.r, layout.t]) column.length = keep;
     const used = Math.max(-1, ...layout.i, ...layout.s.map((section) => section[0]));
     dictionary.entries.length = used + 1;
+    yield;
   }
 }
