@@ -15,10 +15,10 @@ export const INTERACTIVE =
 const LANDMARKS = /^(main|header|footer|nav|aside|section|form|dialog)$/;
 /** How far up the page is searched for the thing that a person pressed. */
 const CLIMB = 5;
-/** Siblings counted at most; beyond, elements share a step. Bounds the work of a click. */
-const MAX_SIBLINGS = 1000;
-/** Ancestors looked at most; deeper trees are cut at the top. */
-const MAX_ANCESTORS = 1000;
+/** Siblings counted at most; the elements beyond share the step `li:200+`. Bounds the work of a click. */
+const MAX_SIBLINGS = 200;
+/** Ancestors looked at at most, as many as a key has steps on the wire; deeper trees are cut at the top. */
+const MAX_ANCESTORS = 64;
 
 /** Attributes that people set to find an element again, the most deliberate first. */
 const NAMES = ['data-jalki-name', 'data-testid', 'data-test', 'data-cy', 'data-qa'];
@@ -52,24 +52,48 @@ export function isGenerated(id: string): boolean {
 
 /** Returns a function that gives each element its key; made anew for each view, as a page may reuse its nodes. */
 export function createIdentify(): Identify {
-  const keys = new WeakMap<Element, Key>();
+  const keys = new WeakMap<Element, Named>();
   return (element) => {
-    const chain: [Element, string][] = [];
-    let next: Element | null = element;
-    let key: Key | null = null;
-    while (next && chain.length < MAX_ANCESTORS) {
-      key = keys.get(next) ?? null;
-      if (key) break;
-      const { step, parent }: Description = describe(next);
-      chain.push([next, step]);
-      next = parent;
-    }
+    const known = keys.get(element);
+    if (known) return known.key;
+    const { chain, above, isCut } = climb(element, keys);
+    let named = above;
     for (const [described, step] of chain.reverse()) {
-      key = makeKey(key, step);
-      keys.set(described, key);
+      named = { key: makeKey(named?.key ?? null, step), levels: 1 + (named?.levels ?? 0) };
+      // Where a tree is cut depends on the element alone, and not on what was named before it.
+      if (!isCut) keys.set(described, named);
     }
-    return key ?? makeKey(null, 'body');
+    if (isCut && named) keys.set(element, { key: named.key, levels: Infinity });
+    return named?.key ?? makeKey(null, 'body');
   };
+}
+
+interface Climb {
+  /** Elements from the innermost up, and their steps. */
+  readonly chain: [Element, string][];
+  /** What stands above them, where it has a name. */
+  readonly above: Named | null;
+  /** The tree goes on above, unseen. */
+  readonly isCut: boolean;
+}
+
+function climb(element: Element, keys: WeakMap<Element, Named>): Climb {
+  const chain: [Element, string][] = [];
+  let next: Element | null = element;
+  while (next && chain.length < MAX_ANCESTORS) {
+    const above = keys.get(next);
+    if (above && above.levels + chain.length <= MAX_ANCESTORS) return { chain, above, isCut: false };
+    const { step, parent }: Description = describe(next);
+    chain.push([next, step]);
+    next = parent;
+  }
+  return { chain, above: null, isCut: next !== null };
+}
+
+/** A key, and how many levels it has up to its anchor; Infinity where it was cut. */
+interface Named {
+  readonly key: Key;
+  readonly levels: number;
 }
 
 interface Description {
@@ -116,11 +140,12 @@ function nthStep(element: Element, tag: string): string {
   const isSame = (other: Element) => other.localName === tag && (!attribute || other.getAttribute(attribute) === value);
   let nth = 1;
   let sibling = element.previousElementSibling;
-  for (let i = 0; sibling && i < MAX_SIBLINGS; i++) {
+  for (let i = 1; sibling && i < MAX_SIBLINGS; i++) {
     if (isSame(sibling)) nth++;
     sibling = sibling.previousElementSibling;
   }
   const name = attribute ? `${tag}[${attribute}=${value}]` : tag;
+  if (sibling) return `${name}:${MAX_SIBLINGS}+`;
   return nth === 1 && (attribute || LANDMARKS.test(tag)) ? name : `${name}:${nth}`;
 }
 

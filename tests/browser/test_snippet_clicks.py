@@ -123,3 +123,22 @@ async def test_the_last_click_before_leaving_arrives(chromium: Browser) -> None:
         [click] = await site.wait_for(lambda site: site.clicks())
         await page.wait_for_url("**/b")
     assert (click["key"], click["n"]) == ("#next", 1)
+
+
+async def test_a_long_list_and_a_deep_tree_cost_a_bounded_walk(chromium: Browser) -> None:
+    """Beyond 200 siblings elements share a step; a deep key is cut at one place whatever was clicked before."""
+    items = "".join(f'<li class="i{number}">item</li>' for number in range(1, 301))
+    deep = '<div style="padding:1px 0">' * 90 + '<b class="deep">deep</b>' + "</div>" * 90
+    pages = dict.fromkeys(("/a", "/b"), f"<body>{SCRIPT}{deep}<ol>{items}</ol>")
+    async with snippet_site(pages) as site, fresh_page(chromium) as page:
+        await page.goto(f"{site.url}/a")
+        for target in (".deep", ".i199", ".i201", ".i300"):
+            await page.click(target)
+        await page.goto(f"{site.url}/b")
+        await page.click("body > div > div", position={"x": 1, "y": 1})
+        await page.click(".deep")
+        clicks = await site.wait_for(lambda site: len(site.clicks()) == 6 and site.clicks())
+    first, *listed, _, second = (click["key"] for click in clicks)
+    assert [key.split(">")[-1] for key in listed] == ["li:199", "li:200+", "li:200+"]
+    assert first == second
+    assert first.count(">") < 64
