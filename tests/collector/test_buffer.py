@@ -8,7 +8,7 @@ import itertools
 import asyncpg
 import pytest
 import pytest_asyncio
-from wire_batches import NOW, batch_rows
+from wire_batches import NOW, NOW_MS, batch_rows
 
 from collector import buffer as buffer_module
 from collector.buffer import Buffer, Outcome
@@ -245,9 +245,10 @@ async def test_a_sender_that_gave_up_does_not_harm_the_others(pool, witness):
 
 def test_flush_ids_rise_and_never_repeat():
     """Ids of one process rise, also while its clock stands still or goes back, and differ from another's."""
-    times = iter([5, 5, *[4] * 200, 9])
+    at = NOW_MS
+    times = iter([at + 5, at + 5, *[at + 4] * 200, at + 9])
     ids = FlushIds(lambda: next(times), 7)
-    other = FlushIds(lambda: 5, 8)
+    other = FlushIds(lambda: at + 5, 8)
 
     made = [ids.make() for _ in range(203)]
 
