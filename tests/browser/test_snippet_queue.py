@@ -83,7 +83,8 @@ async def test_each_report_of_a_view_is_numbered_and_cumulative(chromium: Browse
         for count in (1, 2, 3):
             await page.click("#go")
             await site.wait_for(lambda site, count=count: len(site.clicks()) == count)
-    reports = [batch["w"] for batch in site.batches]
+    # What has no answer when the page goes is sent once more, under its id.
+    reports = list({batch["b"]: batch["w"] for batch in site.batches}.values())
     assert [report["q"] for report in reports] == list(range(len(reports)))
     for name in ("e", "a", "h"):
         assert [report[name] for report in reports] == sorted(report[name] for report in reports)
