@@ -34,7 +34,7 @@ class Device(IntEnum):
 
 
 class Navigation(IntEnum):
-    """How a view began."""
+    """How a view began; `ROUTE` also after a pause of half an hour, on the page that was left open."""
 
     LOAD = 0
     RESTORE = 1
