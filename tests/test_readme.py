@@ -47,6 +47,16 @@ def test_readme_links_lead_somewhere(link: str) -> None:
     assert (Path(__file__).parents[1] / link).exists()
 
 
+def test_the_map_of_the_tree_names_every_module() -> None:
+    """CONTRIBUTING leads to each module and package of the two packages."""
+    root = Path(__file__).parents[1]
+    written = set(re.findall(r"[\w]+", (root / "CONTRIBUTING.md").read_text(encoding="utf-8")))
+    modules = {path.stem for package in ("collector", "heatmap") for path in (root / package).glob("*.py")}
+    folders = {path.parent.name for package in ("collector", "heatmap") for path in (root / package).glob("*/*.py")}
+
+    assert (modules | folders) - {"__init__"} <= written
+
+
 def _command_names(group: click.Group, context: click.Context) -> list[str]:
     names = []
     for name in group.list_commands(context):
