@@ -5,6 +5,8 @@ import sys
 
 import click
 
+from collector import __version__
+
 _COMMANDS = {
     "up": "up:up",
     "demo": "demo:demo",
@@ -36,7 +38,7 @@ class _Commands(click.Group):
 
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="jalki", prog_name="jalki")
+@click.version_option(__version__, prog_name="jalki")
 def main() -> None:
     """Self-hosted website heatmaps and content engagement reports.
 
