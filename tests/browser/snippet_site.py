@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SNIPPET = ROOT / "collector" / "dist" / "snippet.js"
 SITE_KEY = "demoKey_01"
 SCRIPT = f'<script async src="/s/{SITE_KEY}.js"></script>'
-TIMEOUT_S = 15
+TIMEOUT_S = 60
 
 Batch = dict[str, Any]
 _SCHEMA = jsonschema.Draft202012Validator(json.loads((ROOT / "tests" / "contract" / "wire-v1.schema.json").read_text()))

@@ -28,7 +28,7 @@ WIDTHS = (1440, 1100, 390)
 
 MAP_WIDTH = WIDTHS[0]
 CELL_PX = 4
-ARRIVAL_TIMEOUT_S = 30
+ARRIVAL_TIMEOUT_S = 60
 PACKAGES = Path(__file__).parents[2] / "js" / "node_modules"
 PAGES = [
     ARTICLE,
