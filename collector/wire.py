@@ -124,6 +124,8 @@ class View(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     depth: tuple[_Px, _Px] = field(name="h")
     referrer_host: Annotated[str, Meta(max_length=253)] | UnsetType = field(name="r", default=UNSET)
     exit_section: _Index | UnsetType = field(name="x", default=UNSET)
+    marks: Annotated[int, Meta(ge=1, le=255)] = field(name="m", default=0)
+    """Signs of automation that the browser shows, see `ids.BotSign`."""
 
 
 class Clicks(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
