@@ -23,6 +23,9 @@ class Settings:
     )
     host: str = field(default="127.0.0.1", metadata={"doc": "address to listen on"})
     port: int = field(default=8100, metadata={"doc": "port to listen on"})
+    workers: int = field(
+        default=1, metadata={"doc": "processes of `jalki collector` and `jalki up` that share the port"}
+    )
     public_url: str = field(
         default="", metadata={"doc": "address under which browsers reach this service; empty: as asked"}
     )
