@@ -1,0 +1,71 @@
+"""What a chaos run is asked to do and what it tells; no run decides here whether it was good enough for `make test`.
+
+A run is a module with `NAME`, `MUTANTS` (names of `mutants.MUTANTS` that it must catch) and `async run(plan) -> RunResult`.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from postgres_switch import SwitchedPostgres
+
+_T = TypeVar("_T")
+
+
+class Size(Enum):
+    """How long a run takes: seconds inside `make test`, half a minute in `make chaos`, what the target says in the long one."""
+
+    QUICK = "quick"
+    SHORT = "short"
+    LONG = "long"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One run to be made; `folder` is its own and empty, `mutant` names the fault that is put into the product."""
+
+    size: Size
+    seed: int
+    folder: Path
+    postgres: "SwitchedPostgres"
+    mutant: str = ""
+
+    def pick(self, quick: _T, short: _T, long: _T) -> _T:
+        """Return the value that fits the size."""
+        return {Size.QUICK: quick, Size.SHORT: short, Size.LONG: long}[self.size]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Something measured beside its target; `is_timed` where a busy machine alone can miss it."""
+
+    what: str
+    value: str
+    target: str
+    ok: bool
+    is_timed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run saw, in batches: LOST acknowledged but not stored, PHANTOM stored but never sent, DUP stored twice."""
+
+    name: str
+    acknowledged: int = 0
+    lost: int = 0
+    phantom: int = 0
+    duplicates: int = 0
+    figures: tuple[Figure, ...] = field(default=())
+    skipped: str = ""
+    """Why the run could not be made on this machine; empty where it was."""
+
+    @property
+    def is_exact(self) -> bool:
+        """Nothing was lost, made up or doubled."""
+        return self.lost == self.phantom == self.duplicates == 0
+
+    def is_good(self, *, with_times: bool) -> bool:
+        """Exact, and every target met; without `with_times` those that a busy machine can miss are left out."""
+        return self.is_exact and all(one.ok for one in self.figures if with_times or not one.is_timed)
