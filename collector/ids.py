@@ -4,7 +4,7 @@ Nothing here reads a clock or a random source: callers pass both in, so that a t
 """
 
 import hashlib
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import NewType
 
 SiteId = NewType("SiteId", int)
@@ -49,6 +49,42 @@ class ClickKind(IntEnum):
     TOUCH = 1
     PEN = 2
     KEYBOARD = 3
+
+
+class Audience(IntEnum):
+    """Whose views a figure counts."""
+
+    PEOPLE = 0
+    BOTS = 1
+
+
+class BotSign(IntFlag):
+    """What speaks for a program as the sender of a view; stored as evidence, see `bots.score` for what it weighs.
+
+    The four from `WEBDRIVER` on are the browser's own, bits 1, 2, 4 and 8 of the wire's `w.m`.
+    """
+
+    NONE = 0
+    CRAWLER = 1
+    """The user agent is on the list of crawlers."""
+    NO_AGENT = 2
+    """There was no user agent."""
+    TOOL = 4
+    """The user agent does not begin as every browser's does."""
+    HEADLESS = 8
+    """The user agent names a browser without a window."""
+    WEBDRIVER = 16
+    """`navigator.webdriver`: the browser says that a program drives it."""
+    NO_WINDOW = 32
+    """The browser has no language or its window no size."""
+    SCRIPTED = 64
+    """Clicks without trust were seen: a script made them. They are never counted as clicks."""
+    UNPROMPTED = 128
+    """A trusted click came before any pointer or key."""
+    IMPOSSIBLE = 256
+    """The times contradict each other or are faster than a hand."""
+    DATACENTRE = 512
+    """The address is in one of the operator's data-centre ranges."""
 
 
 class Role(IntEnum):
