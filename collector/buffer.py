@@ -14,6 +14,7 @@ from enum import Enum
 
 import asyncpg
 
+from collector.catalog import Dictionaries
 from collector.db import Pool
 from collector.rows import BatchRows
 from collector.settings import Settings
@@ -21,7 +22,6 @@ from collector.sites import POSTGRES_ERRORS
 from collector.store import (
     REFUSALS,
     BatchKey,
-    Dictionaries,
     Flush,
     FlushIds,
     ensure_partitions,
@@ -72,6 +72,11 @@ class Buffer:
         self._held = 0
         self._wake = asyncio.Event()
         self._closing = asyncio.Event()
+
+    @property
+    def known(self) -> Dictionaries:
+        """What is stored of the names, for whoever builds the rows."""
+        return self._known
 
     @property
     def held(self) -> int:

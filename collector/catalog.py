@@ -1,8 +1,10 @@
 """The dictionaries that name what facts carry as numbers: pages by path, elements and sections by key."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, LiteralString
+
+from msgspec import Struct
 
 from collector.db import Conn
 from collector.ids import ElementId, PageId, ShardKey
@@ -46,8 +48,7 @@ where shard_key = any($1::bigint[])
 """
 
 
-@dataclass(frozen=True, slots=True)
-class PageRow:
+class PageRow(Struct, frozen=True, array_like=True, gc=False):
     """A page as a batch names it."""
 
     shard_key: ShardKey
@@ -55,8 +56,7 @@ class PageRow:
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class ElementRow:
+class ElementRow(Struct, frozen=True, array_like=True, gc=False):
     """An element or section as a batch names it; `parent_id` is its nearest known ancestor."""
 
     shard_key: ShardKey
@@ -91,6 +91,14 @@ class KnownKeys:
         self._keys.update(dict.fromkeys(keys))
         while len(self._keys) > self._max_keys:
             del self._keys[next(iter(self._keys))]
+
+
+@dataclass(slots=True)
+class Dictionaries:
+    """The dictionary rows that this process need not write again."""
+
+    pages: KnownKeys = field(default_factory=KnownKeys)
+    elements: KnownKeys = field(default_factory=KnownKeys)
 
 
 async def write_pages(conn: Conn, rows: Iterable[PageRow]) -> None:

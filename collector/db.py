@@ -7,7 +7,7 @@ but `schema_migrations`.
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ import asyncpg
 import asyncpg.pool
 
 from collector.errors import MigrationError, StorageError
+from collector.pgcopy import HEADER, TRAILER
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Conn: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
@@ -169,6 +170,16 @@ def pending_migrations(wanted: list[Migration], applied: Mapping[str, bytes]) ->
         if known[name].digest() != digest:
             raise MigrationError(f"migration {name} was edited after this database had it; add a new one instead")
     return [migration for migration in wanted if migration.name not in applied]
+
+
+async def copy_in(conn: Conn, table: str, columns: Sequence[str], rows: Iterable[bytes]) -> None:
+    """Add rows in the binary COPY format, inside the caller's transaction."""
+
+    # A generator, not a file: asyncpg would hand each read to another thread.
+    async def stream() -> AsyncIterator[bytes]:
+        yield b"".join((HEADER, *rows, TRAILER))
+
+    await conn.copy_to_table(table, source=stream(), columns=list(columns), format="binary")
 
 
 def load_migrations(folder: Path) -> list[Migration]:

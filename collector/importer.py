@@ -18,15 +18,15 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from collector.admission import judge_age
+from collector.catalog import Dictionaries
 from collector.db import Pool
 from collector.errors import StorageError
 from collector.privacy import SALT_BYTES, find_salt, load_salt
-from collector.rows import Arrival, BatchRows, build_rows, local_day
+from collector.rows import Arrival, BatchRows, RowBuilder, local_day
 from collector.sites import POSTGRES_ERRORS, Site
 from collector.store import (
     REFUSALS,
     BatchKey,
-    Dictionaries,
     Flush,
     FlushIds,
     ensure_partitions,
@@ -144,6 +144,7 @@ class _Importer:
         self._now = now
         self._salts: dict[datetime.date, bytes] = {}
         self._known = Dictionaries()
+        self._builder = RowBuilder(self._known)
         self._waiting = _Waiting()
         self._ids = FlushIds(lambda: int(now.timestamp() * 1000), secrets.randbits(16))
 
@@ -159,7 +160,7 @@ class _Importer:
             return
         batch, arrival = read
         salt = await self._salt_of(local_day(batch, self._site, arrival.received_ms))
-        if not self._waiting.add(build_rows(batch, self._site, salt, arrival)):
+        if not self._waiting.add(self._builder.build(batch, self._site, salt, arrival)):
             self.result.duplicates += 1
 
     async def flush(self) -> None:

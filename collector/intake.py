@@ -11,7 +11,7 @@ from collector.errors import BusyError, StorageError
 from collector.layouts import LayoutAges
 from collector.limits import TokenBuckets
 from collector.privacy import SaltBook
-from collector.rows import Arrival, BatchRows, build_rows, local_day
+from collector.rows import Arrival, BatchRows, RowBuilder, local_day
 from collector.sites import Site, SiteDirectory
 from collector.visitor import network_prefix
 from collector.wire import Batch, Drop, DropReason, decode_batch
@@ -23,7 +23,7 @@ _MS_PER_HOUR = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who sent a request; the address ends its way in `rows.build_rows`."""
+    """Who sent a request; the address ends its way in `rows.RowBuilder`."""
 
     origin: str | None
     address: str
@@ -63,6 +63,7 @@ class Intake:
     def __init__(self, memory: Memory, buffer: Buffer, limits: Limits, clock: Callable[[], datetime.datetime]) -> None:
         self._memory = memory
         self._buffer = buffer
+        self._builder = RowBuilder(buffer.known)
         self._limits = limits
         self._clock = clock
 
@@ -101,7 +102,7 @@ class Intake:
     async def _prepare(self, batch: Batch, site: Site, sender: Sender) -> BatchRows:
         arrival = Arrival(int(self._clock().timestamp() * 1000), sender.address, sender.user_agent)
         salt = await self._memory.salts.salt_of(local_day(batch, site, arrival.received_ms))
-        return build_rows(batch, site, salt, arrival)
+        return self._builder.build(batch, site, salt, arrival)
 
     async def _store(self, rows: BatchRows) -> Accepted | Drop:
         answer = await self._buffer.put(rows)

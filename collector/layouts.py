@@ -7,6 +7,7 @@ from typing import Final, LiteralString
 
 import numpy as np
 from asyncpg import Record
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from collector.db import Conn
@@ -63,8 +64,7 @@ where shard_key = any($1::bigint[])
 """
 
 
-@dataclass(frozen=True, slots=True)
-class LayoutKey:
+class LayoutKey(Struct, frozen=True, array_like=True, gc=False):
     """What one stored layout is for."""
 
     shard_key: ShardKey
@@ -87,7 +87,7 @@ class LayoutSize:
 class Boxes:
     """Boxes in document px by column, all of one length; `ids` are element or section ids."""
 
-    ids: list[int]
+    ids: Sequence[int]
     x_px: list[int]
     y_px: list[int]
     w_px: list[int]

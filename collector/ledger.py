@@ -5,13 +5,15 @@ answer nor a crash counts a batch twice or not at all. This module alone reads a
 """
 
 import datetime
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, LiteralString
 
-from collector.db import Conn
+from collector.db import Conn, copy_in
 from collector.ids import FlushId, ShardKey
 from collector.ids import flush_id as build_flush_id
+from collector.pgcopy import encode_day, encode_instant, instant
 
 _WRITE: Final[LiteralString] = """\
 -- ledger.write_entries
@@ -109,6 +111,8 @@ where flush_id < $1
   and settled
 """
 
+_ENTRY = struct.Struct(">h iq i16s iq ii iq")
+
 BatchKey = tuple[ShardKey, str]
 """Where a batch belongs and its id, 32 hexadecimal digits."""
 
@@ -119,7 +123,7 @@ class Entry:
 
     shard_key: ShardKey
     batch_id: str
-    received_at: datetime.datetime
+    received_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +143,35 @@ class Arrivals:
     last_at: datetime.datetime
 
 
+async def copy_entries(conn: Conn, flush_id: FlushId, fact_day: datetime.date, entries: Sequence[Entry]) -> None:
+    """Insert batches none of which is stored yet, inside the caller's transaction.
+
+    Raises:
+        asyncpg.UniqueViolationError: one of them is; the transaction cannot go on.
+    """
+    day = encode_day(fact_day)
+    await copy_in(
+        conn,
+        "ledger",
+        ("shard_key", "batch_id", "flush_id", "fact_day", "received_at"),
+        (
+            _ENTRY.pack(
+                *(5, 8, entry.shard_key, 16, bytes.fromhex(entry.batch_id), 8, flush_id, 4, day),
+                *(8, encode_instant(entry.received_ms)),
+            )
+            for entry in _in_order(entries)
+        ),
+    )
+
+
 async def write_entries(
     conn: Conn, flush_id: FlushId, fact_day: datetime.date, entries: Sequence[Entry]
 ) -> frozenset[BatchKey]:
     """Insert the batches that are not stored yet, inside the caller's transaction, and return their keys."""
-    # In the order of the key, so that two collectors that hold the same batches wait for, not deadlock, each other.
-    ordered = sorted(entries, key=lambda entry: (entry.shard_key, entry.batch_id))
+    ordered = _in_order(entries)
     keys, ids = [entry.shard_key for entry in ordered], [entry.batch_id for entry in ordered]
-    rows = await conn.fetch(_WRITE, keys, ids, flush_id, fact_day, [entry.received_at for entry in ordered])
+    received = [instant(entry.received_ms) for entry in ordered]
+    rows = await conn.fetch(_WRITE, keys, ids, flush_id, fact_day, received)
     return frozenset((ShardKey(row[0]), row[1]) for row in rows)
 
 
@@ -197,6 +222,11 @@ async def prune_ledger(conn: Conn, before: datetime.datetime) -> int:
     The time of writing decides, which is in the flush id: a batch that was imported today was received long ago.
     """
     return _affected(await conn.execute(_PRUNE, build_flush_id(int(before.timestamp() * 1000), 0)))
+
+
+def _in_order(entries: Sequence[Entry]) -> list[Entry]:
+    """Return them in the order of the key: collectors with the same batches then wait for, not deadlock, each other."""
+    return sorted(entries, key=lambda entry: (entry.shard_key, entry.batch_id))
 
 
 def _affected(status: str) -> int:

@@ -13,14 +13,18 @@ from asyncpg import Record
 
 from collector.db import Conn
 
-_FACT_TABLES = ("view_reports", "clicks")
+_FACT_TABLES = ("view_reports",)
 _LOCK_KEY: Final = 0x6A616C6B_69706172
 """Advisory lock of whoever creates a partition, so that two processes do not create the same one."""
 
+# toast_tuple_target: a report with up to 70 clicks stays in one piece; by default all above 2 KB would be compressed
+# and moved to a second table, which costs more than the row.
 _FIND_MISSING: Final[LiteralString] = """\
 -- partitions.ensure_partitions
 select wanted.parent, wanted.day,
-    format('create table if not exists %I (like %I including all)', wanted.name, wanted.parent) as creation,
+    format(
+        'create table if not exists %I (like %I including all) with (toast_tuple_target = 4080)',
+        wanted.name, wanted.parent) as creation,
     format(
         'alter table %I attach partition %I for values from (%L) to (%L)',
         wanted.parent, wanted.name, wanted.day, wanted.day + 1) as attachment

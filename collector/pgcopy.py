@@ -43,11 +43,20 @@ def encode_instant(unix_ms: int) -> int:
     return (unix_ms - EPOCH_MS) * 1000
 
 
+def instant(unix_ms: int) -> datetime.datetime:
+    """Return Unix ms as an instant."""
+    return datetime.datetime.fromtimestamp(unix_ms / 1000, datetime.UTC)
+
+
 def encode_text(text: str | None) -> bytes:
     """Return a text column, or null."""
     if text is None:
         return NULL
-    value = text.encode()
+    return encode_bytes(text.encode())
+
+
+def encode_bytes(value: bytes) -> bytes:
+    """Return a bytea column."""
     return len(value).to_bytes(4, "big") + value
 
 

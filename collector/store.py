@@ -1,26 +1,26 @@
-"""Facts: view reports and clicks, with their ledger entries; written by whole flushes, read by whole flushes.
+"""Facts: view reports with their clicks, and their ledger entries; written by whole flushes, read by whole flushes.
 
-A flush is one transaction: the ledger decides which batches are new, then dictionaries and layouts, then one COPY
-per table of facts. Writing the same flush again, after a COMMIT whose answer was lost, changes nothing and tells the
-same result. This module alone reads and writes the tables of facts.
+A flush is one transaction: the ledger decides which batches are new, then dictionaries and layouts, then one COPY.
+Writing the same flush again, after a COMMIT whose answer was lost, changes nothing and tells the same result. This
+module alone reads and writes the tables of facts.
 """
 
 import datetime
-import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, LiteralString
 
 import asyncpg
 
-from collector.catalog import KnownKeys, write_elements, write_pages
-from collector.db import Conn
+from collector.catalog import Dictionaries, write_elements, write_pages
+from collector.db import Conn, copy_in
 from collector.ids import FlushId, ShardKey, flush_id
 from collector.layouts import write_layouts
 from collector.ledger import (
     BatchKey,
     Entry,
     PendingFlush,
+    copy_entries,
     load_own,
     load_pending_flushes,
     load_pending_shards,
@@ -29,11 +29,10 @@ from collector.ledger import (
     write_entries,
 )
 from collector.partitions import ensure_partitions
-from collector.pgcopy import HEADER, TRAILER, Columns
-from collector.rows import CLICK_COLUMNS, VIEW_REPORT_COLUMNS, BatchRows, pack_prefix
+from collector.pgcopy import Columns
+from collector.rows import VIEW_REPORT_COLUMNS, BatchRows, pack_prefix
 
 __all__ = [
-    "CLICK_FIELDS",
     "REFUSALS",
     "SECTION_FIELDS",
     "VIEW_FIELDS",
@@ -41,11 +40,12 @@ __all__ = [
     "Dictionaries",
     "Flush",
     "FlushIds",
+    "PackedClicks",
     "PendingFlush",
-    "copy_clicks",
     "copy_sections",
     "copy_view_reports",
     "ensure_partitions",
+    "load_clicks",
     "load_pending_flushes",
     "load_pending_shards",
     "prune_ledger",
@@ -53,28 +53,6 @@ __all__ = [
     "write_batches",
     "write_parts",
 ]
-
-CLICK_FIELDS: Columns = (
-    ("view_id", ">i8"),
-    ("page_id", ">i8"),
-    ("element_id", ">i8"),
-    ("at_ms", ">i4"),
-    ("x_px", ">i4"),
-    ("y_px", ">i4"),
-    ("element_w_px", ">i4"),
-    ("element_h_px", ">i4"),
-    ("viewport_w_px", ">i4"),
-    ("viewport_h_px", ">i4"),
-    ("doc_w_px", ">i4"),
-    ("doc_h_px", ">i4"),
-    ("nth", ">i4"),
-    ("x_frac", ">i2"),
-    ("y_frac", ">i2"),
-    ("kind", ">i2"),
-    ("device", ">i2"),
-    ("flush_id", ">i8"),
-)
-"""What `copy_clicks` yields; `pgcopy.read_rows(data, CLICK_FIELDS)` makes an array of it."""
 
 VIEW_FIELDS: Columns = (
     ("view_id", ">i8"),
@@ -114,14 +92,14 @@ _SEQUENCE_BITS = 6
 REFUSALS = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
 """What asyncpg raises when a value is at fault, so that writing it again is of no use."""
 
-_COPY_CLICKS: Final[LiteralString] = """\
--- store.copy_clicks
-select view_id, page_id, element_id, at_ms, x_px, y_px, element_w_px, element_h_px,
-    viewport_w_px, viewport_h_px, doc_w_px, doc_h_px, nth, x_frac, y_frac, kind, device, flush_id
-from clicks
+_LOAD_CLICKS: Final[LiteralString] = """\
+-- store.load_clicks
+select array_agg(view_id) as view_ids, array_agg(length(clicks)) as lengths, string_agg(clicks, ''::bytea) as packed
+from view_reports
 where shard_key = $1
   and fact_day = any($2::date[])
   and flush_id = any($3::bigint[])
+  and clicks <> ''
 """
 
 _COPY_VIEW_REPORTS: Final[LiteralString] = """\
@@ -179,12 +157,16 @@ class FlushIds:
         return flush_id(self._last[0], self._salt | self._last[1])
 
 
-@dataclass(slots=True)
-class Dictionaries:
-    """The dictionary rows that this process need not write again."""
+@dataclass(frozen=True, slots=True)
+class PackedClicks:
+    """The clicks of some reports: of each its view and the bytes that its clicks take in `packed`, in order.
 
-    pages: KnownKeys = field(default_factory=KnownKeys)
-    elements: KnownKeys = field(default_factory=KnownKeys)
+    `packed` holds records of `rows.CLICK_FIELDS`.
+    """
+
+    view_ids: list[int]
+    lengths: list[int]
+    packed: bytes
 
 
 async def write_batches(conn: Conn, flush: Flush, known: Dictionaries) -> frozenset[BatchKey]:
@@ -193,17 +175,36 @@ async def write_batches(conn: Conn, flush: Flush, known: Dictionaries) -> frozen
     On return the transaction is committed. Called again with the same flush after a failure that left the outcome
     open, it finds its own ledger rows if the transaction had been committed after all, and returns the same keys.
     """
-    async with conn.transaction():
-        entries = [Entry(batch.shard_key, batch.batch_id, batch.received_at) for batch in flush.batches]
-        fresh = await write_entries(conn, flush.flush_id, flush.fact_day, entries)
-        rows = [batch for batch in flush.batches if batch.batch_key in fresh]
-        if rows:
-            await _write_names(conn, rows, known)
-            await _copy_facts(conn, flush, rows)
-        stored = fresh if len(fresh) == len(flush.batches) else fresh | await load_own(conn, flush.flush_id, entries)
-    known.pages.add((row.shard_key, row.page.page_id) for row in rows)
-    known.elements.add((row.shard_key, element.element_id) for row in rows for element in row.elements)
+    try:
+        stored = await _write_all(conn, flush, known)
+    except asyncpg.UniqueViolationError:
+        # At least one batch is there already: the whole flush was undone, and is written again without those.
+        stored = await _write_fresh(conn, flush, known)
+    known.pages.add((row.shard_key, row.page.page_id) for row in flush.batches if row.page)
+    known.elements.add((row.shard_key, element.element_id) for row in flush.batches for element in row.elements)
     return stored
+
+
+async def _write_all(conn: Conn, flush: Flush, known: Dictionaries) -> frozenset[BatchKey]:
+    """Store a flush of which nothing is stored yet, as nearly all are: COPY costs half of what asking first does."""
+    async with conn.transaction():
+        await copy_entries(conn, flush.flush_id, flush.fact_day, _entries(flush))
+        await _write_facts(conn, flush, flush.batches, known)
+    return frozenset(batch.batch_key for batch in flush.batches)
+
+
+async def _write_fresh(conn: Conn, flush: Flush, known: Dictionaries) -> frozenset[BatchKey]:
+    """Store what is not stored yet of a flush."""
+    async with conn.transaction():
+        entries = _entries(flush)
+        fresh = await write_entries(conn, flush.flush_id, flush.fact_day, entries)
+        await _write_facts(conn, flush, [batch for batch in flush.batches if batch.batch_key in fresh], known)
+        # Duplicates name pages and elements too: their first copy may be of a collector that died before it wrote them.
+        return fresh if len(fresh) == len(flush.batches) else fresh | await load_own(conn, flush.flush_id, entries)
+
+
+def _entries(flush: Flush) -> list[Entry]:
+    return [Entry(batch.shard_key, batch.batch_id, batch.received_ms) for batch in flush.batches]
 
 
 async def write_parts(
@@ -240,46 +241,45 @@ async def copy_sections(conn: Conn, shard_key: ShardKey, flushes: Sequence[Pendi
     return await _copy_out(conn, _COPY_SECTIONS, shard_key, flushes)
 
 
-async def copy_clicks(conn: Conn, shard_key: ShardKey, flushes: Sequence[PendingFlush]) -> bytes:
-    """Return the clicks of these flushes as a binary COPY stream of `CLICK_FIELDS`, in no order."""
-    return await _copy_out(conn, _COPY_CLICKS, shard_key, flushes)
+async def load_clicks(conn: Conn, shard_key: ShardKey, flushes: Sequence[PendingFlush]) -> PackedClicks:
+    """Return the clicks of these flushes, in no order of reports."""
+    row = await conn.fetchrow(_LOAD_CLICKS, shard_key, *_places(flushes))
+    assert row is not None
+    return PackedClicks(row["view_ids"] or [], row["lengths"] or [], row["packed"] or b"")
 
 
-async def _write_names(conn: Conn, rows: Sequence[BatchRows], known: Dictionaries) -> None:
-    pages = {(row.shard_key, row.page.page_id): row.page for row in rows}
+async def _write_facts(conn: Conn, flush: Flush, rows: Sequence[BatchRows], known: Dictionaries) -> None:
+    if not rows:
+        return
+    pages = {(row.shard_key, row.page.page_id): row.page for row in rows if row.page}
     elements = {(row.shard_key, element.element_id): element for row in rows for element in row.elements}
     await write_pages(conn, [page for key, page in pages.items() if key not in known.pages])
     await write_elements(conn, [element for key, element in elements.items() if key not in known.elements])
     await write_layouts(conn, [row.layout for row in rows if row.layout is not None])
+    tails = ((row.shard_key, row.tail) for row in rows)
+    await copy_in(conn, "view_reports", VIEW_REPORT_COLUMNS, _pack(flush, VIEW_REPORT_COLUMNS, tails))
 
 
-async def _copy_facts(conn: Conn, flush: Flush, rows: Sequence[BatchRows]) -> None:
-    views = ((row.shard_key, (row.view_tail,)) for row in rows)
-    await _copy_in(conn, "view_reports", VIEW_REPORT_COLUMNS, _pack(flush, VIEW_REPORT_COLUMNS, views))
-    clicks = [(row.shard_key, row.click_tails) for row in rows if row.click_tails]
-    if clicks:
-        await _copy_in(conn, "clicks", CLICK_COLUMNS, _pack(flush, CLICK_COLUMNS, clicks))
-
-
-def _pack(flush: Flush, columns: Sequence[str], tails: Iterable[tuple[ShardKey, Sequence[bytes]]]) -> Iterator[bytes]:
+def _pack(flush: Flush, columns: Sequence[str], tails: Iterable[tuple[ShardKey, bytes]]) -> Iterator[bytes]:
     prefixes: dict[ShardKey, bytes] = {}
-    yield HEADER
-    for key, rest in tails:
+    for key, tail in tails:
         prefix = prefixes.get(key)
         if prefix is None:
             prefix = prefixes[key] = pack_prefix(columns, key, flush.fact_day, flush.flush_id)
         yield prefix
-        yield prefix.join(rest)
-    yield TRAILER
-
-
-async def _copy_in(conn: Conn, table: str, columns: Sequence[str], chunks: Iterator[bytes]) -> None:
-    await conn.copy_to_table(table, source=io.BytesIO(b"".join(chunks)), columns=list(columns), format="binary")
+        yield tail
 
 
 async def _copy_out(conn: Conn, query: LiteralString, shard_key: ShardKey, flushes: Sequence[PendingFlush]) -> bytes:
-    output = io.BytesIO()
-    days = sorted({flush.fact_day for flush in flushes})
-    ids = [flush.flush_id for flush in flushes]
-    await conn.copy_from_query(query, shard_key, days, ids, output=output, format="binary")
-    return output.getvalue()
+    chunks: list[bytes] = []
+
+    # A coroutine, not a file: asyncpg would hand each write to another thread.
+    async def take(chunk: bytes) -> None:
+        chunks.append(chunk)
+
+    await conn.copy_from_query(query, shard_key, *_places(flushes), output=take, format="binary")
+    return b"".join(chunks)
+
+
+def _places(flushes: Sequence[PendingFlush]) -> tuple[list[datetime.date], list[int]]:
+    return sorted({flush.fact_day for flush in flushes}), [flush.flush_id for flush in flushes]

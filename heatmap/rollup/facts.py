@@ -1,7 +1,7 @@
-"""Reads what COPY TO … BINARY gives of stored facts: view reports into states, clicks into columns.
+"""Reads stored facts as they come from Postgres: view reports into states, packed clicks into columns.
 
-Pure. All rows have a constant size, so numpy reads a whole stream at once; reports, some twelve times fewer than the
-events in them, then become states one by one.
+Pure. All rows and clicks have a constant size, so numpy reads them all at once; reports, some twelve times fewer than
+the events in them, then become states one by one.
 """
 
 from collections import defaultdict
@@ -13,15 +13,18 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from collector.errors import StorageError
 from collector.ids import Device, PageId, SectionId, ViewId, VisitorKey
 from collector.pgcopy import EPOCH_DAY, read_rows
-from collector.store import CLICK_FIELDS, SECTION_FIELDS, VIEW_FIELDS
+from collector.rows import CLICK_FIELDS
+from collector.store import SECTION_FIELDS, VIEW_FIELDS, PackedClicks
 from heatmap.visits import Sections, ViewState, Visit, join_sections, merge_states
 
 Int64: TypeAlias = npt.NDArray[np.int64]
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)  # Postgres counts timestamps in µs from here
 _UNUSED = {"navigation", "viewport_w_px", "doc_w_px", "flush_id"}
+_CLICK = np.dtype(list(CLICK_FIELDS))
 _STATE_FIELDS = tuple(name for name, _ in VIEW_FIELDS if name not in _UNUSED)
 
 
@@ -44,20 +47,21 @@ class ClickRows:
     y_frac: Int64
 
 
-def parse_clicks(copied: bytes) -> ClickRows:
-    """Return the clicks of a stream of `store.copy_clicks`.
+def parse_clicks(stored: PackedClicks) -> ClickRows:
+    """Return the clicks of `store.load_clicks`.
 
     Raises:
         StorageError: the bytes are something else.
     """
-    rows = read_rows(copied, CLICK_FIELDS)
-    # Sorting is what this costs most, so it is done once for all who ask by view.
-    view_ids, view_of, view_clicks = np.unique(
-        rows["view_id"].astype(np.int64), return_inverse=True, return_counts=True
-    )
+    lengths = np.array(stored.lengths, dtype=np.int64)
+    if (lengths % _CLICK.itemsize).any() or lengths.sum() != len(stored.packed):
+        raise StorageError(f"{len(stored.packed)} bytes do not hold clicks of {_CLICK.itemsize} bytes")
+    rows = np.frombuffer(stored.packed, dtype=_CLICK)
+    view_ids, view_of_report = np.unique(np.array(stored.view_ids, dtype=np.int64), return_inverse=True)
+    view_of = np.repeat(view_of_report, lengths // _CLICK.itemsize)
     return ClickRows(
         view_ids=view_ids,
-        view_clicks=view_clicks,
+        view_clicks=np.bincount(view_of, minlength=view_ids.size),
         view_of=view_of,
         element_ids=rows["element_id"].astype(np.int64),
         at_ms=rows["at_ms"].astype(np.int64),

@@ -69,7 +69,7 @@ async def advance(conn: Conn, shard_key: ShardKey, now: datetime) -> Advanced:
             return Advanced()
         reports = await store.copy_view_reports(conn, shard_key, flushes)
         fresh = parse_views(reports, await store.copy_sections(conn, shard_key, flushes))
-        clicks = parse_clicks(await store.copy_clicks(conn, shard_key, flushes))
+        clicks = parse_clicks(await store.load_clicks(conn, shard_key, flushes))
         old, new = await _load_changes(conn, shard_key, fresh, clicks)
         flush_ids = [flush.flush_id for flush in flushes]
         # A day's part is named by its highest flush, which no other step ever holds.

@@ -18,7 +18,8 @@ from pathlib import Path
 from collector.db import Conn, connection, migrate
 from collector.embedded import start_postgres
 from collector.ids import flush_id
-from collector.rows import Arrival, BatchRows, build_rows
+from collector.catalog import Dictionaries
+from collector.rows import Arrival, BatchRows, RowBuilder
 from collector.sites import NewSite, Site, add_site
 from collector.store import Dictionaries, Flush, ensure_partitions, load_pending_flushes, write_batches
 from collector.wire import Batch, decode_batch
@@ -69,7 +70,7 @@ def make_rows(rng: random.Random, site: Site, number: int) -> BatchRows:
     body |= {"g": [[1440, 900, 1440, 4_000]], "d": [[-1, f"#element-{place}"] for place in range(ELEMENTS)]}
     batch = decode_batch(json.dumps(body).encode())
     assert isinstance(batch, Batch), batch
-    return build_rows(batch, site, b"s" * 32, Arrival(started_ms + 20_000, "192.0.2.1", f"visitor {number % 5_000}"))
+    return RowBuilder(Dictionaries()).build(batch, site, b"s" * 32, Arrival(started_ms + 20_000, "192.0.2.1", f"visitor {number % 5_000}"))
 
 
 async def fill(conn: Conn, site: Site, clicks: int) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 
 import asyncpg
+import msgspec
 import pytest
 import pytest_asyncio
 from wire_batches import NOW, NOW_MS, batch_rows
@@ -42,7 +43,7 @@ async def witness(postgres_url):
 def refused_by_postgres() -> BatchRows:
     """Rows as a decoder that lets U+0000 pass would make them."""
     rows = batch_rows()
-    return dataclasses.replace(rows, page=dataclasses.replace(rows.page, page_id=5, path="/\0"))
+    return msgspec.structs.replace(rows, page=msgspec.structs.replace(rows.page, page_id=5, path="/\0"))
 
 
 async def until_waiting_for(conn: asyncpg.Connection, query: str) -> int:

@@ -1,19 +1,21 @@
 """What a flush stores, what it refuses to store twice, and what the rollup reads back."""
 
 import asyncio
-import dataclasses
 import datetime
 
 import asyncpg
+import msgspec
+import numpy as np
 import pytest
 import pytest_asyncio
 from wire_batches import NOW, NOW_MS, batch_rows, flush_of, wire_batch, wire_layout
 
 from collector import store
-from collector.catalog import load_elements, load_page, load_pages
+from collector.catalog import Dictionaries, load_elements, load_page, load_pages
 from collector.ids import Device, flush_id, text_id
 from collector.layouts import load_layout_ages, load_layouts
 from collector.pgcopy import EPOCH_DAY, EPOCH_MS, read_rows
+from collector.rows import CLICK_FIELDS
 
 KEYS = [256]
 
@@ -28,12 +30,13 @@ async def conn(pool):
 async def test_a_flush_is_read_back_as_it_was_sent(conn):
     """Every column of a view report, its sections and its clicks comes back with the value of the wire."""
     rows = batch_rows(wire_batch(age_ms=12_345))
-    await store.write_batches(conn, flush_of(rows, flush_id=77), store.Dictionaries())
+    await store.write_batches(conn, flush_of(rows, flush_id=77), Dictionaries())
     pending = await store.load_pending_flushes(conn, KEYS[0], 10)
 
     views = read_rows(await store.copy_view_reports(conn, KEYS[0], pending), store.VIEW_FIELDS)
     sections = read_rows(await store.copy_sections(conn, KEYS[0], pending), store.SECTION_FIELDS)
-    clicks = read_rows(await store.copy_clicks(conn, KEYS[0], pending), store.CLICK_FIELDS)
+    packed = await store.load_clicks(conn, KEYS[0], pending)
+    clicks = np.frombuffer(packed.packed, dtype=np.dtype(list(CLICK_FIELDS)))
 
     assert pending == [store.PendingFlush(77, NOW.date(), 1)]
     [view] = views
@@ -60,8 +63,23 @@ async def test_a_flush_is_read_back_as_it_was_sent(conn):
     assert [tuple(int(row[name]) for name in ("x_frac", "y_frac", "kind", "nth", "device")) for row in clicks] == [
         (127, 127, 0, 1, 1), (12, 200, 0, 1, 1)
     ]  # fmt: skip
-    assert {int(row["view_id"]) for row in clicks} == {int(view["view_id"])}
-    assert {int(row["page_id"]) for row in clicks} == {text_id("/product/teapot")}
+    assert (packed.view_ids, packed.lengths) == ([int(view["view_id"])], [2 * 52])
+    assert int(view["page_id"]) == text_id("/product/teapot")
+
+
+async def test_packed_clicks_can_be_read_as_rows(conn):
+    """The view `clicks` shows every click with the values of the wire, for people who write SQL."""
+    await store.write_batches(conn, flush_of(batch_rows(), flush_id=77), Dictionaries())
+
+    rows = await conn.fetch("select * from clicks order by at_ms")
+
+    view_id = await conn.fetchval("select view_id from view_reports")
+    place = (KEYS[0], NOW.date(), 77, view_id, text_id("/product/teapot"))
+    size = (1440, 900, 1440, 4200)
+    assert [tuple(row) for row in rows] == [
+        (*place, text_id("#buy"), 3200, 1020, 512, 180, 48, *size, 1, 127, 127, 0, 1),
+        (*place, text_id("main>section:2>p:1"), 3610, 300, 1204, 640, 96, *size, 1, 12, 200, 0, 1),
+    ]
 
 
 async def test_absent_parts_of_a_batch_are_stored_as_absent(conn):
@@ -72,7 +90,7 @@ async def test_absent_parts_of_a_batch_are_stored_as_absent(conn):
     for part in ("r", "x"):
         del wire["w"][part]
 
-    await store.write_batches(conn, flush_of(batch_rows(wire)), store.Dictionaries())
+    await store.write_batches(conn, flush_of(batch_rows(wire)), Dictionaries())
 
     row = await conn.fetchrow(
         "select referrer_host, exit_section_id, section_ids, section_ms, section_flags from view_reports"
@@ -83,7 +101,7 @@ async def test_absent_parts_of_a_batch_are_stored_as_absent(conn):
 
 async def test_dictionaries_name_every_id_and_its_ancestors(conn):
     """Pages, clicked elements, sections and all their ancestors can be looked up by id."""
-    await store.write_batches(conn, flush_of(batch_rows()), store.Dictionaries())
+    await store.write_batches(conn, flush_of(batch_rows()), Dictionaries())
 
     pages = await load_pages(conn, KEYS)
     ids = [text_id(key) for key in ("#buy", "main", "main>section:2", "main>section:2>h2", "main>section:2>p:1")]
@@ -97,7 +115,7 @@ async def test_dictionaries_name_every_id_and_its_ancestors(conn):
 
 async def test_one_page_is_looked_up_by_its_key(conn):
     """A page is found in whichever bucket it was seen; nothing is said of others, nor of other sites."""
-    await store.write_batches(conn, flush_of(batch_rows()), store.Dictionaries())
+    await store.write_batches(conn, flush_of(batch_rows()), Dictionaries())
     page_id = text_id("/product/teapot")
 
     assert await load_page(conn, [255, *KEYS], page_id) == "/product/teapot"
@@ -108,7 +126,7 @@ async def test_one_page_is_looked_up_by_its_key(conn):
 async def test_a_stored_batch_is_not_stored_twice(conn):
     """The second copy of a batch is told from a fresh one and adds no facts."""
     first, second = batch_rows(), batch_rows()
-    known = store.Dictionaries()
+    known = Dictionaries()
     await store.write_batches(conn, flush_of(first), known)
 
     stored = await store.write_batches(conn, flush_of(first, second), known)
@@ -121,7 +139,7 @@ async def test_a_stored_batch_is_not_stored_twice(conn):
 async def test_a_flush_written_again_is_stored_once_and_says_so_again(conn):
     """After an ambiguous commit the retry finds its own batches: they count as stored, and no fact is doubled."""
     duplicate, fresh = batch_rows(), batch_rows()
-    known = store.Dictionaries()
+    known = Dictionaries()
     await store.write_batches(conn, flush_of(duplicate), known)
     flush = flush_of(duplicate, fresh)
 
@@ -138,7 +156,7 @@ async def test_two_writers_of_the_same_batches_neither_deadlock_nor_double(pool,
 
     async def write(batches):
         async with pool.acquire() as own:
-            return await store.write_batches(own, flush_of(*batches), store.Dictionaries())
+            return await store.write_batches(own, flush_of(*batches), Dictionaries())
 
     results = await asyncio.gather(*(write(rows if turn % 2 else rows[::-1]) for turn in range(6)))
 
@@ -149,10 +167,10 @@ async def test_two_writers_of_the_same_batches_neither_deadlock_nor_double(pool,
 async def test_a_failing_flush_stores_nothing(conn):
     """A value that Postgres refuses leaves neither facts nor a ledger row of the whole flush."""
     good, bad = batch_rows(), batch_rows()
-    bad = dataclasses.replace(bad, page=dataclasses.replace(bad.page, page_id=5, path="/\0"))
+    bad = msgspec.structs.replace(bad, page=msgspec.structs.replace(bad.page, page_id=5, path="/\0"))
 
     with pytest.raises(asyncpg.PostgresError):
-        await store.write_batches(conn, flush_of(good, bad), store.Dictionaries())
+        await store.write_batches(conn, flush_of(good, bad), Dictionaries())
 
     assert await conn.fetchval("select count(*) from ledger") == 0
     assert await conn.fetchval("select count(*) from pages") == 0
@@ -161,7 +179,7 @@ async def test_a_failing_flush_stores_nothing(conn):
 async def test_settled_flushes_are_pending_no_more(conn):
     """A shard key is pending until its flushes are settled, the oldest flush comes first."""
     for number in (12, 11):
-        await store.write_batches(conn, flush_of(batch_rows(), flush_id=number), store.Dictionaries())
+        await store.write_batches(conn, flush_of(batch_rows(), flush_id=number), Dictionaries())
 
     before = [flush.flush_id for flush in await store.load_pending_flushes(conn, KEYS[0], 10)]
     settled = await store.settle(conn, KEYS[0], [11])
@@ -176,7 +194,7 @@ async def test_settled_flushes_are_pending_no_more(conn):
 async def test_pruning_spares_batches_that_are_not_rolled_up(conn):
     """Old ledger rows go, unless the rollup has not seen them."""
     for number in (1, 2):
-        await store.write_batches(conn, flush_of(batch_rows(), flush_id=number), store.Dictionaries())
+        await store.write_batches(conn, flush_of(batch_rows(), flush_id=number), Dictionaries())
     await store.settle(conn, KEYS[0], [1])
 
     pruned = await store.prune_ledger(conn, NOW + datetime.timedelta(seconds=1))
@@ -190,7 +208,7 @@ async def test_pruning_goes_by_the_time_of_writing(conn):
     first_ms = NOW_MS - 30 * 86_400_000
     for received_ms, written_ms in ((first_ms, NOW_MS - 1), (first_ms, NOW_MS), (NOW_MS - 1, NOW_MS)):
         flush = flush_of(batch_rows(received_ms=received_ms), flush_id=flush_id(written_ms, 0))
-        await store.write_batches(conn, flush, store.Dictionaries())
+        await store.write_batches(conn, flush, Dictionaries())
         await store.settle(conn, KEYS[0], [flush.flush_id])
 
     pruned = await store.prune_ledger(conn, NOW)
@@ -210,16 +228,19 @@ async def test_partitions_are_made_once_for_each_day(pool, conn):
     await asyncio.gather(*(ensure() for _ in range(4)))
 
     assert await store.ensure_partitions(conn, first, last) == 0
-    names = await conn.fetch("select relname from pg_class where relkind = 'r' and relname like 'clicks_y%' order by 1")
+    names = await conn.fetch(
+        "select relname from pg_class where relkind = 'r' and relname like 'view_reports_y%' order by 1"
+    )
     assert [row[0] for row in names] == [
-        "clicks_y2026m03d04", "clicks_y2026m12d30", "clicks_y2026m12d31", "clicks_y2027m01d01", "clicks_y2027m01d02"
+        "view_reports_y2026m03d04", "view_reports_y2026m12d30", "view_reports_y2026m12d31",
+        "view_reports_y2027m01d01", "view_reports_y2027m01d02",
     ]  # fmt: skip
 
 
 async def test_only_a_newer_layout_replaces_a_stored_one(conn):
     """The newest layout of a page, device and width class is kept, whatever the order of arrival."""
     later, earlier = (wire_batch(l=wire_layout() | {"u": title}) for title in ("later", "earlier"))
-    known = store.Dictionaries()
+    known = Dictionaries()
     await store.write_batches(conn, flush_of(batch_rows(later, received_ms=NOW_MS + 1000)), known)
     await store.write_batches(conn, flush_of(batch_rows(earlier)), known)
 

@@ -5,8 +5,9 @@ import itertools
 import json
 from pathlib import Path
 
+from collector.catalog import Dictionaries
 from collector.ids import FlushId, SiteId
-from collector.rows import Arrival, BatchRows, build_rows
+from collector.rows import Arrival, BatchRows, RowBuilder
 from collector.sites import NewSite, Site, add_site
 from collector.store import Flush
 from collector.wire import Batch, decode_batch
@@ -62,7 +63,7 @@ def arrival(received_ms: int = NOW_MS, address: str = "192.0.2.7", user_agent: s
 
 
 def batch_rows(wire: dict | None = None, site: Site = SITE, received_ms: int = NOW_MS) -> BatchRows:
-    return build_rows(decoded(wire or wire_batch()), site, SALT, arrival(received_ms))
+    return RowBuilder(Dictionaries()).build(decoded(wire or wire_batch()), site, SALT, arrival(received_ms))
 
 
 def flush_of(*rows: BatchRows, flush_id: int = 0) -> Flush:

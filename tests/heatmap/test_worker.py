@@ -88,7 +88,7 @@ async def test_it_stops_within_a_second(pool: Pool):
     stop = asyncio.Event()
     task = asyncio.create_task(run_worker(pool, SETTINGS, stop, clock=lambda: NOW + timedelta(days=30)))
     async with pool.acquire() as conn:
-        await until(conn, "select count(*) > 0 from pg_class where relname like 'clicks_y2026m04%'", wanted=True)
+        await until(conn, "select count(*) > 0 from pg_class where relname like 'view_reports_y2026m04%'", wanted=True)
     begun = time.monotonic()
 
     stop.set()

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from collector.db import Conn
 from collector.ids import flush_id, text_id
-from collector.rows import Arrival, BatchRows, build_rows
+from collector.rows import Arrival, BatchRows, RowBuilder
 from collector.sites import NewSite, Site, add_site
 from collector.store import Dictionaries, Flush, ensure_partitions, write_batches
 from collector.wire import Batch, decode_batch
@@ -61,7 +61,7 @@ def make_traffic(rng: random.Random, views: int) -> list[Sent]:
 def build_batch_rows(sent: Sent, site: Site) -> BatchRows:
     batch = decode_batch(json.dumps(sent.body).encode())
     assert isinstance(batch, Batch), batch
-    return build_rows(batch, site, SALT, Arrival(sent.received_ms, "192.0.2.7", sent.user_agent))
+    return RowBuilder(Dictionaries()).build(batch, site, SALT, Arrival(sent.received_ms, "192.0.2.7", sent.user_agent))
 
 
 async def store_flush(conn: Conn, site: Site, sent: Iterable[Sent], number: int) -> int:
