@@ -7,6 +7,7 @@ or a request that a person can correct::
     ├── SettingsError        an environment variable has a value that cannot be used
     ├── EmbeddedError        the embedded Postgres cannot be started or stopped
     │   └── FolderInUseError another process holds the data folder
+    ├── ProcessError         a child process cannot do its work
     ├── AddressError         the address to listen on is taken or not of this machine
     ├── StorageError         Postgres refused or could not be reached
     │   ├── MigrationError   the schema cannot be brought to this version
@@ -32,6 +33,10 @@ class EmbeddedError(JalkiError):
 
 class FolderInUseError(EmbeddedError):
     """Another process holds the data folder."""
+
+
+class ProcessError(JalkiError):
+    """A child process cannot do its work."""
 
 
 class AddressError(JalkiError):

@@ -107,6 +107,11 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     return Settings(**values)  # type: ignore[arg-type]  # each value was parsed for its field above
 
 
+def dump_settings(settings: Settings) -> dict[str, str]:
+    """Return the environment from which `load_settings` makes the same settings again."""
+    return {f"{_PREFIX}{item.name.upper()}": str(getattr(settings, item.name)) for item in fields(Settings)}
+
+
 def describe() -> list[tuple[str, str, str]]:
     """Return (variable, default, meaning) of every setting, in the order of the README's table."""
     return [

@@ -40,8 +40,10 @@ class Place:
     """Migrations that opening it has applied."""
 
 
-def settings_options(*, listens: bool = False) -> Callable[[Callable[..., object]], Callable[..., object]]:
-    """Return a decorator that adds --data and --database-url (and --host, --port) and passes one `settings`.
+def settings_options(
+    *, listens: bool = False, shares: bool = False
+) -> Callable[[Callable[..., object]], Callable[..., object]]:
+    """Return a decorator that adds --data and --database-url (--host, --port; --workers) and passes one `settings`.
 
     An option wins over its environment variable; --data alone also over JALKI_DATABASE_URL.
     """
@@ -49,8 +51,8 @@ def settings_options(*, listens: bool = False) -> Callable[[Callable[..., object
     def decorate(call: Callable[..., object]) -> Callable[..., object]:
         @wraps(call)
         def with_settings(*, data: str | None, database_url: str | None, **options: object) -> object:
-            host, port = options.pop("host", None), options.pop("port", None)
-            chosen = {"data_dir": data, "database_url": database_url, "host": host, "port": port}
+            own = {name: options.pop(name, None) for name in ("host", "port", "workers")}
+            chosen = {"data_dir": data, "database_url": database_url, **own}
             if data is not None and database_url is None:
                 chosen["database_url"] = ""
             given = {name: value for name, value in chosen.items() if value is not None}
@@ -58,7 +60,7 @@ def settings_options(*, listens: bool = False) -> Callable[[Callable[..., object
             return call(settings=settings, **options)
 
         decorated: Callable[..., object] = with_settings
-        for option in reversed(_OPTIONS if listens else _OPTIONS[:2]):
+        for option in reversed((*_OPTIONS, *(_ADDRESS if listens else ()), *(_SHARING if shares else ()))):
             decorated = option(decorated)
         return decorated
 
@@ -68,9 +70,12 @@ def settings_options(*, listens: bool = False) -> Callable[[Callable[..., object
 _OPTIONS = (
     click.option("--data", metavar="DIR", help="Folder of the embedded Postgres."),
     click.option("--database-url", metavar="URL", help="Use this Postgres instead of the embedded one."),
+)
+_ADDRESS = (
     click.option("--host", metavar="H", help="Address to listen on."),
     click.option("--port", metavar="N", type=click.IntRange(0, 65535), help="Port to listen on; 0: any free one."),
 )
+_SHARING = (click.option("--workers", metavar="N", type=click.IntRange(1, 64), help="Processes that share the port."),)
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
@@ -21,6 +21,7 @@ from collector.settings import Settings
 from heatmap.commands.keeper import kept_worker
 from heatmap.commands.place import base_url, close_pool, kept_address
 from heatmap.commands.web import bind_socket, bound_settings, serve, wait_answering
+from heatmap.commands.workers import Part, running_processes
 from heatmap.dashboard import setup_dashboard
 
 _PARTITION_DAYS = 8
@@ -71,7 +72,11 @@ async def running_service(settings: Settings) -> AsyncIterator[Service]:
         await db.migrate(url)
         await stack.enter_async_context(kept_worker(url))
         pool = await open_service_pool(stack, url)
-        await stack.enter_async_context(serve(build_app(settings, pool), sock))
+        if settings.workers > 1:
+            shared = replace(settings, database_url=url)
+            await stack.enter_async_context(running_processes(Part.WHOLE, shared, sock))
+        else:
+            await stack.enter_async_context(serve(build_app(settings, pool), sock))
         await wait_answering(sock, "/readyz")
         if postgres:
             await stack.enter_async_context(kept_address(settings.data_path(), base_url(settings)))

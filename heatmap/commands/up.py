@@ -21,7 +21,7 @@ class Ready(msgspec.Struct, frozen=True):
 
 
 @command("up", example="jalki up --data ./jalki-data --port 8100")
-@settings_options(listens=True)
+@settings_options(listens=True, shares=True)
 @json_option
 def up(settings: Settings, *, as_json: bool) -> None:
     """Run everything: Postgres, collector, worker and dashboard.

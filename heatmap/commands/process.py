@@ -1,0 +1,35 @@
+"""One of several processes that share a port; only `workers.running_processes` starts it."""
+
+import asyncio
+import os
+import socket
+import sys
+
+import click
+
+from collector.settings import Settings, load_settings
+from heatmap.commands.running import log_to_stderr, run_until_stopped
+from heatmap.commands.serving import serving_part
+from heatmap.commands.terminal import command
+from heatmap.commands.workers import Part
+
+
+@command("process", example="python -m heatmap.commands.process collector 5")
+@click.argument("part", type=click.Choice([part.value for part in Part]))
+@click.argument("descriptor", type=int)
+def process(part: str, descriptor: int) -> None:
+    """Serve PART on the inherited socket DESCRIPTOR; all settings come from the environment."""
+    log_to_stderr()
+    run_until_stopped(_serve(Part(part), load_settings(os.environ), socket.socket(fileno=descriptor)))
+
+
+async def _serve(part: Part, settings: Settings, sock: socket.socket) -> None:
+    with sock:
+        async with serving_part(part, settings, sock):
+            click.echo("ready")
+            sys.stdout.flush()  # the parent waits for this line
+            await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    process()

@@ -1,0 +1,44 @@
+"""One part of the service, or all of it, on a socket: in this process alone, or as one of several."""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from aiohttp import web
+
+from collector import db
+from collector.app import setup_collector
+from collector.settings import Settings
+from heatmap.commands.patience import reach_while_answering
+from heatmap.commands.place import open_place
+from heatmap.commands.service import open_service_pool
+from heatmap.commands.web import serve
+from heatmap.commands.workers import Part
+from heatmap.dashboard import setup_dashboard
+
+_SETUPS = {
+    Part.COLLECTOR: (setup_collector,),
+    Part.DASHBOARD: (setup_dashboard,),
+    Part.WHOLE: (setup_collector, setup_dashboard),  # in this order: the dashboard answers all the rest
+}
+
+
+@asynccontextmanager
+async def serving_part(part: Part, settings: Settings, sock: socket.socket) -> AsyncIterator[None]:
+    """Answer requests on `sock` while the block runs; entered once Postgres is there."""
+    async with AsyncExitStack() as stack:
+        pool = await reach_while_answering(lambda: _open_pool(stack, settings), sock)
+        app = web.Application(client_max_size=settings.body_max_bytes)
+        for setup in _SETUPS[part]:
+            setup(app, settings, pool)
+        await stack.enter_async_context(serve(app, sock))
+        yield
+
+
+async def _open_pool(stack: AsyncExitStack, settings: Settings) -> db.Pool:
+    """Return a pool that `stack` closes; an attempt that fails leaves nothing on it."""
+    async with AsyncExitStack() as trial:
+        place = await trial.enter_async_context(open_place(settings))
+        pool = await open_service_pool(trial, place.database_url)
+        stack.push_async_exit(trial.pop_all())
+    return pool
