@@ -11,7 +11,10 @@ or a request that a person can correct::
     ├── AddressError         the address to listen on is taken or not of this machine
     ├── StorageError         Postgres refused or could not be reached
     │   ├── MigrationError   the schema cannot be brought to this version
-    │   └── BusyError        too many wait for Postgres already; the same may succeed a second later
+    │   ├── BusyError        too many wait for Postgres already; the same may succeed a second later
+    │   └── OverdueError     Postgres did not say in time what became of a flush
+    ├── SpoolError           the disk spool cannot be used
+    │   └── SpoolFullError   it takes nothing now; it may a second later
     └── RequestError         a caller asked for something that cannot be answered
         ├── NotFoundError    the site, page or date range is not known
         ├── InvalidError     a parameter has no meaning
@@ -53,6 +56,18 @@ class MigrationError(StorageError):
 
 class BusyError(StorageError):
     """Too many wait for Postgres already; the same may succeed a second later."""
+
+
+class OverdueError(StorageError):
+    """Postgres did not say in time what became of a flush."""
+
+
+class SpoolError(JalkiError):
+    """The disk spool cannot be used."""
+
+
+class SpoolFullError(SpoolError):
+    """The disk spool takes nothing now: it has reached its limit, or the disk refuses."""
 
 
 class RequestError(JalkiError):

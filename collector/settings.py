@@ -11,6 +11,7 @@ from pathlib import Path
 from collector.errors import SettingsError
 
 _PREFIX = "JALKI_"
+_MAY_BE_ZERO = {"linger_ms", "port", "spool_max_bytes"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +33,40 @@ class Settings:
     trusted_proxies: str = field(
         default="", metadata={"doc": "addresses or networks, comma-separated, whose X-Forwarded-For is believed"}
     )
+    max_connections: int = field(default=20_000, metadata={"doc": "most open HTTP connections of a process"})
+    max_connections_per_address: int = field(
+        default=512, metadata={"doc": "most open HTTP connections of one address, trusted proxies excepted"}
+    )
     linger_ms: int = field(default=5, metadata={"doc": "longest wait of an accepted batch for company, in ms"})
     flush_max_rows: int = field(default=20_000, metadata={"doc": "most fact rows in one transaction"})
     queue_max_batches: int = field(default=50_000, metadata={"doc": "most batches waiting; more are answered 503"})
     body_max_bytes: int = field(default=65_536, metadata={"doc": "largest body of a batch, in bytes"})
     site_rate: int = field(default=2_000, metadata={"doc": "batches a second a site may send in the long run"})
     address_rate: int = field(default=50, metadata={"doc": "batches a second one address may send in the long run"})
+    visitor_rate: int = field(default=10, metadata={"doc": "batches a second one visitor may send in the long run"})
     late_hours: int = field(default=24, metadata={"doc": "oldest view whose batches are still accepted, in hours"})
     commit_timeout_s: int = field(
         default=10, metadata={"doc": "longest wait for a commit before a batch is answered 503, in s"}
+    )
+    spool_dir: str = field(
+        default="", metadata={"doc": "where batches wait while Postgres is away; empty: `spool` in the data folder"}
+    )
+    spool_max_bytes: int = field(
+        default=1 << 30, metadata={"doc": "largest size of the spool of one process, in bytes; 0: no spool"}
+    )
+    spool_after_ms: int = field(
+        default=2_000, metadata={"doc": "longest time Postgres may take for a flush before the spool gets it, in ms"}
     )
     rollup_interval_ms: int = field(
         default=500, metadata={"doc": "pause of the worker between two looks for new facts, in ms"}
     )
     layout_hours: int = field(
         default=24, metadata={"doc": "age at which a page's reference layout is asked for anew, in hours"}
+    )
+    log_format: str = field(default="text", metadata={"doc": "how a service logs to stderr: `text` or `json`"})
+    metrics_token: str = field(
+        default="",
+        metadata={"doc": "bearer token that /metrics asks for; empty: only programs on this machine may ask"},
     )
 
     def __post_init__(self) -> None:
@@ -57,10 +77,12 @@ class Settings:
         """
         for item in fields(self):
             value = getattr(self, item.name)
-            if isinstance(value, int) and value < (0 if item.name in {"linger_ms", "port"} else 1):
+            if isinstance(value, int) and value < (0 if item.name in _MAY_BE_ZERO else 1):
                 raise SettingsError(f"{_PREFIX}{item.name.upper()} is {value}; it must be at least 1")
         if self.port > 65_535:
             raise SettingsError(f"{_PREFIX}PORT is {self.port}; the highest port is 65535")
+        if self.log_format not in {"text", "json"}:
+            raise SettingsError(f"{_PREFIX}LOG_FORMAT is {self.log_format!r}; it must be text or json")
         self.proxy_networks()
 
     def proxy_networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
@@ -82,6 +104,10 @@ class Settings:
         For root it is `/var/lib/jalki`, because Postgres runs as another user there.
         """
         return Path(self.data_dir).expanduser().absolute() if self.data_dir else _default_data_path()
+
+    def spool_path(self) -> Path:
+        """Return the folder of the spools: as set, else in the data folder."""
+        return Path(self.spool_dir).expanduser().absolute() if self.spool_dir else self.data_path() / "spool"
 
 
 def _default_data_path() -> Path:

@@ -38,7 +38,9 @@ class DropReason(StrEnum):
     RATE_LIMITED = "rate_limited"
     TOO_OLD = "too_old"
     FROM_FUTURE = "from_future"
+    QUARANTINED = "quarantined"
     OVERLOADED = "overloaded"
+    SPOOL_FULL = "spool_full"
     UNAVAILABLE = "unavailable"
 
     @property
@@ -60,16 +62,18 @@ class DropReason(StrEnum):
 _ANSWERS = {
     DropReason.MALFORMED: (400, "the body does not follow wire format 1, see js/README.md"),
     DropReason.UNSUPPORTED_VERSION: (400, "this collector reads version 1 of the wire format; load the snippet anew"),
-    DropReason.UNSUPPORTED_ENCODING: (415, "send the body without Content-Encoding"),
+    DropReason.UNSUPPORTED_ENCODING: (415, "send the body as it is or as one gzip, said once"),
     DropReason.UNSUPPORTED_TYPE: (415, "send the body as text/plain or application/json"),
     DropReason.TOO_LARGE: (413, "split the batch; JALKI_BODY_MAX_BYTES is the limit"),
     DropReason.TOO_SLOW: (408, "the body did not arrive in time; send it again"),
     DropReason.UNKNOWN_SITE: (403, "no site has this key; copy the snippet tag from the site's install page"),
     DropReason.ORIGIN_NOT_ALLOWED: (403, "add the page's scheme://host[:port] to the site's origins"),
-    DropReason.RATE_LIMITED: (429, "send fewer batches; JALKI_SITE_RATE and JALKI_ADDRESS_RATE are the limits"),
-    DropReason.TOO_OLD: (400, "the view began longer ago than JALKI_LATE_HOURS"),
+    DropReason.RATE_LIMITED: (429, "send fewer batches; JALKI_SITE_RATE, JALKI_ADDRESS_RATE and JALKI_VISITOR_RATE are the limits"),
+    DropReason.TOO_OLD: (400, "the view began longer ago than the site's late hours or JALKI_LATE_HOURS"),
     DropReason.FROM_FUTURE: (400, "the view begins after the batch was sent; the sender's clock jumped"),
+    DropReason.QUARANTINED: (400, "the database refused a value; the batch is kept, see `jalki quarantine list`"),
     DropReason.OVERLOADED: (503, "too many batches are waiting to be stored; send it again later"),
+    DropReason.SPOOL_FULL: (503, "the database is away and the spool is full; send it again later"),
     DropReason.UNAVAILABLE: (503, "the database cannot be reached; send it again later"),
 }
 
