@@ -1,6 +1,7 @@
 """What a chaos run is asked to do and what it tells; no run decides here whether it was good enough for `make test`.
 
-A run is a module with `NAME`, `MUTANTS` (names of `mutants.MUTANTS` that it must catch) and `async run(plan) -> RunResult`.
+A run is a module with `NAME`, `MUTANTS` (the faults of `mutants.MUTANTS` that it must catch) and
+`async run(plan) -> RunResult`.
 """
 
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ _T = TypeVar("_T")
 
 
 class Size(Enum):
-    """How long a run takes: seconds inside `make test`, half a minute in `make chaos`, what the target says in the long one."""
+    """How long a run takes: seconds in `make test`, half a minute in `make chaos`, what the target says in the long."""
 
     QUICK = "quick"
     SHORT = "short"

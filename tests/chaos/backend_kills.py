@@ -1,0 +1,56 @@
+"""Every connection to Postgres killed again and again under load."""
+
+import asyncio
+import time
+
+from notes import percentile
+from runs import Figure, Plan, RunResult
+from stage import Stage, open_stage
+
+NAME = "every backend connection killed"
+MUTANTS = ("forgets_failed_flushes",)
+_EVERY_S = 0.5
+_HEALED_S = 5.0
+
+_KILL = """\
+select count(pg_terminate_backend(pid))
+from pg_stat_activity
+where datname = $1
+  and pid <> pg_backend_pid()
+"""
+
+
+async def run(plan: Plan) -> RunResult:
+    """Kill every backend of the database each half second, and see when answers come again."""
+    async with open_stage(plan) as stage:
+        await stage.start_collector()
+        await stage.oracle.begin(stage.wave(think_s=0.002))
+        await asyncio.sleep(1)
+        rounds, kills = await _kill_for(stage, plan.pick(2.5, 20, 60))
+        await asyncio.sleep(_HEALED_S / plan.pick(5, 1, 1))
+        await stage.oracle.end()
+        notes = stage.oracle.notes()
+        back_s = percentile([notes.back_after(moment_s) for moment_s in rounds], 1)
+        stopped_s = notes.back_after(rounds[-1])
+        return await stage.result(
+            NAME,
+            (
+                Figure("connections killed", f"{kills}", ">= 1 a round", kills >= len(rounds)),
+                Figure("acknowledging after a kill, longest", f"{back_s:.2f} s", "-", ok=True),
+                Figure("healed", f"{stopped_s:.2f} s", f"<= {_HEALED_S:.0f} s", stopped_s <= _HEALED_S, is_timed=True),
+            ),
+        )
+
+
+async def _kill_for(stage: Stage, seconds: float) -> tuple[list[float], int]:
+    """Return the moments of the kills, and how many connections died."""
+    rounds: list[float] = []
+    kills = 0
+    database = stage.url.rpartition("@/")[2].partition("?")[0]
+    until = time.monotonic() + seconds
+    async with stage.plan.postgres.control() as control:
+        while time.monotonic() < until:
+            kills += await control.fetchval(_KILL, database)
+            rounds.append(time.monotonic())
+            await asyncio.sleep(_EVERY_S)
+    return rounds, kills

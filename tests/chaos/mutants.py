@@ -1,0 +1,89 @@
+"""Starts `jalki` with one fault put into it: a run that does not notice the fault proves nothing.
+
+    python mutants.py NAME[,NAME] collector --database-url URL
+
+The switch is here and nowhere in the product. A fault names what it replaces; where the product no longer has it the
+start fails, so that no mutant quietly becomes the product.
+"""
+
+import asyncio
+import datetime
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from collector import app, buffer, store
+from collector.rows import BatchRows
+from heatmap.__main__ import main
+
+
+def _replace(owner: Any, name: str, new: Any) -> Any:
+    """Put `new` in the place of an attribute that is there, and return the old one."""
+    old = getattr(owner, name)
+    setattr(owner, name, new)
+    return old
+
+
+def answers_before_commit() -> None:
+    """A batch is acknowledged as soon as it is in the queue."""
+    tasks: set[asyncio.Task[Any]] = set()
+
+    async def put(self: buffer.Buffer, rows: BatchRows) -> buffer.Outcome:
+        task = asyncio.ensure_future(old(self, rows))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        await asyncio.sleep(0)
+        return buffer.Outcome.STORED
+
+    old = _replace(buffer.Buffer, "put", put)
+
+
+def forgets_failed_flushes() -> None:
+    """A flush that failed counts as stored: its rows are released before their COMMIT."""
+
+    async def write(self: buffer.Buffer, flush: store.Flush) -> frozenset[store.BatchKey]:
+        try:
+            return await old(self, flush)
+        except buffer.REFUSALS:
+            raise
+        except buffer.POSTGRES_ERRORS:
+            return frozenset(batch.batch_key for batch in flush.batches)
+
+    old = _replace(buffer.Buffer, "_write", write)
+
+
+def ignores_the_ledger() -> None:
+    """Every batch counts as new, so that one that is sent or written again is stored again."""
+
+    async def write_entries(*arguments: Any) -> frozenset[store.BatchKey]:
+        await old(*arguments)
+        return frozenset((entry.shard_key, entry.batch_id) for entry in arguments[3])
+
+    old = _replace(store, "write_entries", write_entries)
+
+
+MUTANTS: dict[str, Callable[[], None]] = {
+    fault.__name__: fault for fault in (answers_before_commit, forgets_failed_flushes, ignores_the_ledger)
+}
+"""The faults by name."""
+
+
+def a_day_later() -> None:
+    """No fault: the collector's clock is most of a day ahead, within JALKI_LATE_HOURS."""
+
+    def clocks() -> app.Clocks:
+        return old(now=lambda: datetime.datetime.now(datetime.UTC) + DAY)
+
+    old = _replace(app, "Clocks", clocks)
+
+
+DAY = datetime.timedelta(hours=23)
+CONDITIONS: dict[str, Callable[[], None]] = {"a_day_later": a_day_later}
+"""Circumstances that a run wants and no process can be put into from outside."""
+
+
+if __name__ == "__main__":
+    for change in sys.argv.pop(1).split(","):
+        (MUTANTS | CONDITIONS)[change]()
+    sys.argv[0] = "jalki"
+    main()
