@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import datetime
-import importlib.resources
 import logging
 import os
 import time
@@ -13,13 +12,16 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from collector.buffer import CLOSE_TIMEOUT_S, Buffer
+from collector.bundles import load_bundles
 from collector.db import Pool
 from collector.errors import StorageError
 from collector.handlers import Handlers
 from collector.intake import Intake, Limits, Memory
 from collector.layouts import LayoutAges
 from collector.limits import TokenBuckets
+from collector.metrics import Gauges, Metrics
 from collector.privacy import SaltBook
+from collector.probes import Probes
 from collector.settings import Settings
 from collector.sites import POSTGRES_ERRORS, REFRESH_S, SiteDirectory
 from collector.snippet import ScriptShelf
@@ -40,19 +42,24 @@ class Clocks:
     monotonic: Callable[[], float] = time.monotonic
 
 
-def build_app(settings: Settings, pool: Pool, clocks: Clocks | None = None) -> web.Application:
+def build_app(
+    settings: Settings, pool: Pool, clocks: Clocks | None = None, metrics: Metrics | None = None
+) -> web.Application:
     """Return an application that is the collector alone."""
     app = web.Application(client_max_size=settings.body_max_bytes)
-    setup_collector(app, settings, pool, clocks)
+    setup_collector(app, settings, pool, clocks, metrics)
     return app
 
 
-def setup_collector(app: web.Application, settings: Settings, pool: Pool, clocks: Clocks | None = None) -> None:
+def setup_collector(
+    app: web.Application, settings: Settings, pool: Pool, clocks: Clocks | None = None, metrics: Metrics | None = None
+) -> None:
     """Add the collector's routes to `app`, and its tasks to the life of `app`.
 
     When `app` ends, what was accepted is stored before the tasks end. The pool stays the caller's, and open until then.
+    `metrics` is given where several processes count together.
     """
-    clocks = clocks or Clocks()
+    clocks, metrics = clocks or Clocks(), metrics or Metrics()
     memory = Memory(
         SiteDirectory(pool, clocks.monotonic),
         SaltBook(pool, os.urandom),
@@ -64,26 +71,35 @@ def setup_collector(app: web.Application, settings: Settings, pool: Pool, clocks
         TokenBuckets(settings.site_rate), TokenBuckets(settings.address_rate), settings.late_hours, clocks.monotonic
     )
     intake = Intake(memory, buffer, limits, clocks.now)
-    scripts = ScriptShelf(_load_snippet())
-    _add_routes(app, Handlers(settings, settings.proxy_networks(), pool, intake, memory.sites, scripts))
+    metrics.watch(lambda: Gauges(queue_batches=buffer.held))
+    scripts = ScriptShelf(load_bundles())
+    _add_routes(app, Handlers(settings, settings.proxy_networks(), intake, memory.sites, scripts, metrics))
+    _add_probes(app, Probes(settings, pool, metrics))
 
     async def live(_app: web.Application) -> AsyncIterator[None]:
         await _learn(pool, memory, clocks)
-        async with _running(_keep_fresh(pool, memory, clocks)), _storing(buffer):
+        async with _running(_keep_fresh(pool, memory, clocks)), _running(metrics.keep()), _storing(buffer):
             yield
 
     app.cleanup_ctx.append(live)
 
 
 def _add_routes(app: web.Application, handlers: Handlers) -> None:
-    app.router.add_post("/v1/events", handlers.collect)
-    app.router.add_options("/v1/events", handlers.preflight)
-    # Answered here, as in one application with the dashboard they would be led to its sign-in page.
-    app.router.add_route("*", "/v1/events", handlers.refuse_method)
+    for path in ("/v1/events", "/v1/events/{key}"):
+        app.router.add_post(path, handlers.collect)
+        app.router.add_options(path, handlers.preflight)
+        # Answered here, as in one application with the dashboard they would be led to its sign-in page.
+        app.router.add_route("*", path, handlers.refuse_method)
     app.router.add_route("*", "/v1/{rest:.*}", handlers.refuse_address)
+    # In one folder with the present one, so that a pinned script, too, finds the collector at ../v1/events.
+    app.router.add_get("/s/{key:[^./]+}.{version:[0-9a-f]+}.js", handlers.serve_pinned)
     app.router.add_get("/s/{key}.js", handlers.serve_script)
-    app.router.add_get("/healthz", handlers.tell_health)
-    app.router.add_get("/readyz", handlers.tell_readiness)
+
+
+def _add_probes(app: web.Application, probes: Probes) -> None:
+    app.router.add_get("/healthz", probes.tell_health)
+    app.router.add_get("/readyz", probes.tell_readiness)
+    app.router.add_get("/metrics", probes.tell_metrics)
 
 
 async def _learn(pool: Pool, memory: Memory, clocks: Clocks) -> None:
@@ -129,10 +145,3 @@ async def _storing(buffer: Buffer) -> AsyncIterator[None]:
             task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
-
-
-def _load_snippet() -> str:
-    try:
-        return importlib.resources.files("collector").joinpath("dist/snippet.js").read_text("utf-8")
-    except FileNotFoundError as error:
-        raise StorageError("collector/dist/snippet.js is missing; build it with `make snippet`") from error

@@ -1,33 +1,32 @@
 """HTTP around the intake: reads requests, writes answers, decides nothing."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 from aiohttp import web
 from aiohttp.web_exceptions import HTTPException
 
 from collector.admission import Network, client_address
-from collector.db import Pool
+from collector.bodies import judge_type, read_encoding, read_key, unpack
 from collector.errors import StorageError
 from collector.intake import Accepted, Intake, Sender
+from collector.metrics import Metrics
 from collector.settings import Settings
-from collector.sites import POSTGRES_ERRORS, SiteDirectory
-from collector.snippet import UNKNOWN_SITE, ScriptShelf
+from collector.sites import Site, SiteDirectory
+from collector.snippet import UNKNOWN_SITE, UNKNOWN_VERSION, Form, Script, ScriptShelf, choose_coding, has_tag
 from collector.wire import Drop, DropReason
 
-_BODY_TIMEOUT_S = 20
+BODY_TIMEOUT_S = 30
 """Longest time a body may take to arrive; a batch is at most 64 KiB, and its sender keeps it until it is answered."""
-_READY_TIMEOUT_S = 2
-_TYPES = {"text/plain", "application/json"}
-_CORS = {
+CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "X-Jalki-Want, X-Jalki-Drop, Retry-After",
 }
 _PREFLIGHT = {
-    **_CORS,
+    **CORS,
     "Access-Control-Allow-Methods": "POST, OPTIONS",
-    "Access-Control-Allow-Headers": "Content-Type",
+    "Access-Control-Allow-Headers": "Content-Type, Content-Encoding",
     "Access-Control-Max-Age": "86400",
 }
 _SCRIPT = {
@@ -39,6 +38,7 @@ _SCRIPT = {
 _SCRIPT_TYPE = "text/javascript"
 _FRESH = "public, max-age=300, stale-while-revalidate=86400"
 _SOON = "public, max-age=60"
+_FOREVER = "public, max-age=31536000, immutable"
 
 
 class _DropBody(msgspec.Struct):
@@ -46,29 +46,22 @@ class _DropBody(msgspec.Struct):
     hint: str
 
 
-class _HealthBody(msgspec.Struct):
-    status: str
-    hint: str = ""
-
-
 @dataclass(frozen=True, slots=True)
 class Handlers:
-    """The collector's routes."""
+    """The collector's routes for pages: batches and scripts."""
 
     settings: Settings
     proxies: tuple[Network, ...]
-    pool: Pool
     intake: Intake
     sites: SiteDirectory
     scripts: ScriptShelf
+    metrics: Metrics
+    _building: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def collect(self, request: web.Request) -> web.Response:
-        """POST /v1/events: one batch; 204 once it is committed."""
-        sender = self._sender(request)
-        drop = _judge_headers(request) or self.intake.admit_address(sender.address)
-        body = drop or await _read_body(request, self.settings.body_max_bytes)
-        result = body if isinstance(body, Drop) else await self.intake.accept(body, sender)
-        return _refuse(result) if isinstance(result, Drop) else _acknowledge(result)
+        """POST /v1/events, or /v1/events/{key}: one batch; 204 once it is stored."""
+        result = await self._take(request)
+        return self._refuse(result) if isinstance(result, Drop) else _acknowledge(result)
 
     async def preflight(self, _request: web.Request) -> web.Response:
         """OPTIONS /v1/events: any page may post a batch; the site's origins are judged with the batch."""
@@ -77,57 +70,89 @@ class Handlers:
     async def refuse_method(self, _request: web.Request) -> web.Response:
         """Any other method at /v1/events: 405, which says what belongs there."""
         body = _DropBody("method_not_allowed", "POST a batch here, see js/README.md for the wire format")
-        return _json(body, 405, {**_CORS, "Allow": "POST, OPTIONS"})
+        return _json(body, 405, {**CORS, "Allow": "POST, OPTIONS"})
 
     async def refuse_address(self, _request: web.Request) -> web.Response:
         """Anything else below /v1/: 404."""
-        return _json(_DropBody("not_found", "batches are posted to /v1/events"), 404, _CORS)
+        return _json(_DropBody("not_found", "batches are posted to /v1/events"), 404, CORS)
 
     async def serve_script(self, request: web.Request) -> web.Response:
-        """GET /s/{key}.js: the snippet with the site's key in it."""
-        try:
-            site = await self.sites.find(request.match_info["key"])
-        except StorageError:
-            return _refuse(Drop(DropReason.UNAVAILABLE))
-        if site is None:
-            headers = {**_SCRIPT, "Cache-Control": _SOON}
-            return web.Response(status=404, body=UNKNOWN_SITE.body, content_type=_SCRIPT_TYPE, headers=headers)
-        script = self.scripts.script_of(site.key)
-        is_gzipped = "gzip" in request.headers.get("Accept-Encoding", "").lower()
-        etag = script.gzipped_etag if is_gzipped else script.etag
-        headers = {**_SCRIPT, "Cache-Control": _FRESH, "ETag": etag}
-        if etag in request.headers.get("If-None-Match", ""):
-            return web.Response(status=304, headers=headers)
-        if is_gzipped:
-            headers["Content-Encoding"] = "gzip"
-        body = script.gzipped if is_gzipped else script.body
-        return web.Response(body=body, content_type=_SCRIPT_TYPE, charset="utf-8", headers=headers)
+        """GET /s/{key}.js: the present snippet with the site's key in it, fresh within minutes."""
+        site = await self._find_site(request.match_info["key"])
+        if not isinstance(site, Site):
+            return site
+        script = await self._script_of(site.key, self.scripts.present)
+        return _send_script(request, script, _FRESH)
 
-    async def tell_health(self, _request: web.Request) -> web.Response:
-        """GET /healthz: the process answers."""
-        return _json(_HealthBody("ok"), 200)
+    async def serve_pinned(self, request: web.Request) -> web.Response:
+        """GET /s/{key}.{version}.js: that build and no other, for ever."""
+        site = await self._find_site(request.match_info["key"])
+        if not isinstance(site, Site):
+            return site
+        version = request.match_info["version"]
+        if not self.scripts.is_known(version):
+            return _send_warning(UNKNOWN_VERSION)
+        return _send_script(request, await self._script_of(site.key, version), _FOREVER)
 
-    async def tell_readiness(self, _request: web.Request) -> web.Response:
-        """GET /readyz: Postgres answers too."""
-        try:
-            async with asyncio.timeout(_READY_TIMEOUT_S), self.pool.acquire() as conn:
-                await conn.execute("-- handlers.tell_readiness\nselect 1")
-        except POSTGRES_ERRORS:
-            return _json(_HealthBody("unavailable", "Postgres does not answer; `jalki doctor` says why"), 503)
-        return _json(_HealthBody("ok"), 200)
+    async def _take(self, request: web.Request) -> Accepted | Drop:
+        headers = request.headers
+        key = read_key(request.path)
+        encoding = read_encoding(headers.getall("Content-Encoding", []), request.query_string)
+        if isinstance(key, Drop):
+            return key
+        if isinstance(encoding, Drop):
+            return encoding
+        sender = self._sender(request)
+        drop = judge_type(headers.get("Content-Type")) or self.intake.admit_address(sender.address)
+        drop = drop or await self._admit_key(key, sender)
+        packed = drop or await _read_body(request, self.settings.body_max_bytes)
+        body = packed if isinstance(packed, Drop) else unpack(packed, encoding, self.settings.body_max_bytes)
+        return body if isinstance(body, Drop) else await self.intake.accept(body, sender, key)
+
+    async def _admit_key(self, key: str | None, sender: Sender) -> Drop | None:
+        return None if key is None else await self.intake.admit_key(key, sender)
 
     def _sender(self, request: web.Request) -> Sender:
         headers = request.headers
-        address = client_address(request.remote or "", headers.getall("X-Forwarded-For", []), self.proxies)
+        hops, forwarded = headers.getall("X-Forwarded-For", []), headers.getall("Forwarded", [])
+        address = client_address(request.remote or "", hops, self.proxies, forwarded)
         return Sender(headers.get("Origin"), address, headers.get("User-Agent", ""))
 
+    def _refuse(self, drop: Drop) -> web.Response:
+        self.metrics.count_drop(drop.reason)
+        return _tell(drop)
 
-def _judge_headers(request: web.Request) -> Drop | None:
-    if any(value.strip().lower() != "identity" for value in request.headers.getall("Content-Encoding", [])):
-        return Drop(DropReason.UNSUPPORTED_ENCODING)
-    if "Content-Type" in request.headers and request.content_type not in _TYPES:
-        return Drop(DropReason.UNSUPPORTED_TYPE)
-    return None
+    async def _find_site(self, key: str) -> Site | web.Response:
+        try:
+            site = await self.sites.find(key)
+        except StorageError:
+            return _tell(Drop(DropReason.UNAVAILABLE))
+        return site or _send_warning(UNKNOWN_SITE)
+
+    async def _script_of(self, key: str, version: str) -> Script:
+        """Return a script; a new one is compressed in a thread, one at a time."""
+        if script := self.scripts.find(key, version):
+            return script
+        async with self._building:
+            if script := self.scripts.find(key, version):
+                return script
+            return await asyncio.to_thread(self.scripts.build, key, version)
+
+
+def _send_script(request: web.Request, script: Script, caching: str) -> web.Response:
+    coding = choose_coding(",".join(request.headers.getall("Accept-Encoding", [])))
+    form: Form = script.forms[coding]
+    headers = {**_SCRIPT, "Cache-Control": caching, "ETag": form.etag}
+    if has_tag(",".join(request.headers.getall("If-None-Match", [])), form.etag):
+        return web.Response(status=304, headers=headers)
+    if coding != "identity":
+        headers["Content-Encoding"] = coding
+    return web.Response(body=form.body, content_type=_SCRIPT_TYPE, charset="utf-8", headers=headers)
+
+
+def _send_warning(script: bytes) -> web.Response:
+    headers = {**_SCRIPT, "Cache-Control": _SOON}
+    return web.Response(status=404, body=script, content_type=_SCRIPT_TYPE, charset="utf-8", headers=headers)
 
 
 async def _read_body(request: web.Request, max_bytes: int) -> bytes | Drop:
@@ -136,7 +161,7 @@ async def _read_body(request: web.Request, max_bytes: int) -> bytes | Drop:
         return Drop(DropReason.TOO_LARGE)
     chunks = bytearray()
     try:
-        async with asyncio.timeout(_BODY_TIMEOUT_S):
+        async with asyncio.timeout(BODY_TIMEOUT_S):
             while chunk := await request.content.readany():
                 chunks += chunk
                 if len(chunks) > max_bytes:
@@ -149,11 +174,11 @@ async def _read_body(request: web.Request, max_bytes: int) -> bytes | Drop:
 
 
 def _acknowledge(accepted: Accepted) -> web.Response:
-    return web.Response(status=204, headers={**_CORS, "X-Jalki-Want": "layout"} if accepted.wants_layout else _CORS)
+    return web.Response(status=204, headers={**CORS, "X-Jalki-Want": "layout"} if accepted.wants_layout else CORS)
 
 
-def _refuse(drop: Drop) -> web.Response:
-    headers = {**_CORS, "X-Jalki-Drop": drop.reason.value}
+def _tell(drop: Drop) -> web.Response:
+    headers = {**CORS, "X-Jalki-Drop": drop.reason.value}
     if drop.reason.is_temporary:
         headers["Retry-After"] = str(drop.retry_after_s)
     return _json(_DropBody(drop.reason.value, drop.hint), drop.reason.status, headers)

@@ -106,6 +106,8 @@ class Gauges(msgspec.Struct, frozen=True):
     """Age of the oldest record that waits in the spool."""
     spool_damaged: int = 0
     """Damaged places found in the spool since the process started."""
+    has_spool: bool = False
+    """A batch that Postgres does not take would go to disk."""
 
 
 class Snapshot(msgspec.Struct):
@@ -149,6 +151,10 @@ class Metrics:
     def watch(self, look: Callable[[], Gauges]) -> None:
         """Ask `look` for the gauges whenever they are needed; it must be quick."""
         self._look = look
+
+    def gauges(self) -> Gauges:
+        """Return what this process is like now."""
+        return self._look()
 
     def count_answers(self, outcome: str, n: int = 1) -> None:
         """Count batches that were acknowledged: `stored`, `duplicate` or `spooled`."""

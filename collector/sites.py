@@ -41,31 +41,33 @@ _KEY = re.compile(r"[A-Za-z0-9_-]{8,32}")
 
 _LOAD_ALL: Final[LiteralString] = """\
 -- sites.load_sites
-select site_id, key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at
+select site_id, key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at, late_hours
 from sites
 order by site_id
 """
 
 _LOAD_ONE: Final[LiteralString] = """\
 -- sites.load_site
-select site_id, key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at
+select site_id, key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at, late_hours
 from sites
 where site_id = $1
 """
 
 _ADD: Final[LiteralString] = """\
 -- sites.add_site
-insert into sites (key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8)
-returning site_id, key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at
+insert into sites (key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at, late_hours)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+returning site_id, key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at, late_hours
 """
 
 _EDIT: Final[LiteralString] = """\
 -- sites.edit_site
 update sites
-set name = coalesce($2, name), origins = coalesce($3, origins)
+set name = coalesce($2, name),
+    origins = coalesce($3, origins),
+    late_hours = case when $4::smallint is null then late_hours else nullif($4, 0) end
 where site_id = $1
-returning site_id, key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at
+returning site_id, key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at, late_hours
 """
 
 
@@ -82,11 +84,17 @@ class Site:
     tablet_min_px: int
     desktop_min_px: int
     created_at: datetime.datetime
+    late_hours: int | None = None
+    """Oldest view whose batches it accepts, in hours; None: the service's own."""
 
     @property
     def shard_keys(self) -> list[ShardKey]:
         """The keys of all its buckets."""
         return shard_keys(self.site_id, self.buckets)
+
+    def late_limit(self, most_hours: int) -> int:
+        """Return the age in hours up to which it accepts views; `most_hours` is the service's own limit."""
+        return min(self.late_hours or most_hours, most_hours)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +107,17 @@ class NewSite:
     buckets: int = 1
     tablet_min_px: int = 600
     desktop_min_px: int = 1024
+    late_hours: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SiteChange:
+    """What becomes different about a site; None leaves what is there."""
+
+    name: str | None = None
+    origins: Sequence[str] | None = None
+    late_hours: int | None = None
+    """0: the service's own."""
 
 
 def build_site_key(random: bytes) -> str:
@@ -171,7 +190,8 @@ async def add_site(conn: Conn, new: NewSite, key: str, now: datetime.datetime) -
     origins = _canonical_origins(new.origins)
     try:
         row = await conn.fetchrow(
-            _ADD, key, new.name.strip(), origins, new.time_zone, new.buckets, new.tablet_min_px, new.desktop_min_px, now
+            *(_ADD, key, new.name.strip(), origins, new.time_zone, new.buckets),
+            *(new.tablet_min_px, new.desktop_min_px, now, new.late_hours),
         )
     except asyncpg.UniqueViolationError as error:
         raise InvalidError(f"the key {key} is taken", "add the site again, a new key is made each time") from error
@@ -179,19 +199,22 @@ async def add_site(conn: Conn, new: NewSite, key: str, now: datetime.datetime) -
     return _build_site(row)
 
 
-async def edit_site(conn: Conn, site_id: SiteId, name: str | None, origins: Sequence[str] | None) -> Site:
-    """Replace a site's name, its origins or both, and return it; None leaves what is there.
+async def edit_site(conn: Conn, site_id: SiteId, change: SiteChange) -> Site:
+    """Change a site and return it.
 
     Raises:
         NotFoundError: there is none with this id.
         InvalidError: a value has no meaning, or there is nothing to change.
     """
-    if name is None and origins is None:
-        raise InvalidError("there is nothing to change", "give a name or origins")
+    if change == SiteChange():
+        raise InvalidError("there is nothing to change", "give a name, origins or hours")
+    name, origins, late_hours = change.name, change.origins, change.late_hours
     if name is not None:
         _check_name(name)
+    _check_late_hours(late_hours or None)
     spelled = None if origins is None else _canonical_origins(origins)
-    row = await conn.fetchrow(_EDIT, site_id, name and name.strip(), spelled) if 0 < site_id < 2**31 else None
+    values = (name and name.strip(), spelled, late_hours)
+    row = await conn.fetchrow(_EDIT, site_id, *values) if 0 < site_id < 2**31 else None
     if row is None:
         raise NotFoundError(f"there is no site {site_id}", "`jalki site list` shows the sites")
     return _build_site(row)
@@ -219,6 +242,7 @@ def _check(new: NewSite, key: str) -> None:
         raise InvalidError(f"a site has 1 to {MAX_BUCKETS} buckets")
     if not 0 < new.tablet_min_px <= new.desktop_min_px < 2**15:
         raise InvalidError("the device borders must rise, tablet first, and stay below 32768 px")
+    _check_late_hours(new.late_hours)
 
 
 def _canonical_origins(origins: Sequence[str]) -> list[str]:
@@ -228,6 +252,11 @@ def _canonical_origins(origins: Sequence[str]) -> list[str]:
 def _check_name(name: str) -> None:
     if not name.strip() or len(name.strip()) > MAX_NAME_CHARS or "\0" in name:
         raise InvalidError(f"a site needs a name of at most {MAX_NAME_CHARS} characters")
+
+
+def _check_late_hours(hours: int | None) -> None:
+    if hours is not None and not 0 < hours < 2**15:
+        raise InvalidError(f"{hours} is no age of a view in hours", "write at least 1, at most JALKI_LATE_HOURS")
 
 
 def _build_site(row: Record) -> Site:
@@ -241,6 +270,7 @@ def _build_site(row: Record) -> Site:
         tablet_min_px=row["tablet_min_px"],
         desktop_min_px=row["desktop_min_px"],
         created_at=row["created_at"],
+        late_hours=row["late_hours"],
     )
 
 
@@ -262,6 +292,10 @@ class SiteDirectory:
     def sites(self) -> list[Site]:
         """The sites known now."""
         return list(self._sites.values())
+
+    def known(self, key: str) -> Site | None:
+        """Return the site of a key as far as memory tells; None: ask `find`."""
+        return self._sites.get(key)
 
     async def find(self, key: str) -> Site | None:
         """Return the site of a key: from memory; an unknown one waits for a look-up that begins after it was asked for.
