@@ -3,6 +3,7 @@
 Nothing here reads a clock or a random source: callers pass both in, so that a test can fix them.
 """
 
+import datetime
 import hashlib
 from enum import IntEnum, IntFlag
 from typing import NewType
@@ -121,6 +122,11 @@ def shard_key(site_id: SiteId, bucket: int) -> ShardKey:
     return ShardKey(site_id << 8 | bucket)
 
 
+def site_of(key: ShardKey) -> SiteId:
+    """Return the site that a shard key belongs to."""
+    return SiteId(key >> 8)
+
+
 def shard_keys(site_id: SiteId, buckets: int) -> list[ShardKey]:
     """Return the keys of all of a site's buckets, for `where shard_key = any($1)`."""
     return [shard_key(site_id, bucket) for bucket in range(buckets)]
@@ -129,3 +135,8 @@ def shard_keys(site_id: SiteId, buckets: int) -> list[ShardKey]:
 def flush_id(unix_ms: int, counter: int) -> FlushId:
     """Return a time-ordered 63-bit id: ms since 2020 above, 22 bits of `counter` (process salt and sequence) below."""
     return FlushId(unix_ms - _FLUSH_EPOCH_MS << _FLUSH_COUNTER_BITS | counter & ((1 << _FLUSH_COUNTER_BITS) - 1))
+
+
+def flush_instant(flush: FlushId) -> datetime.datetime:
+    """Return when a flush was written, by its id."""
+    return datetime.datetime.fromtimestamp(((flush >> _FLUSH_COUNTER_BITS) + _FLUSH_EPOCH_MS) / 1000, datetime.UTC)

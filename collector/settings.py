@@ -43,7 +43,7 @@ class Settings:
     body_max_bytes: int = field(default=65_536, metadata={"doc": "largest body of a batch, in bytes"})
     site_rate: int = field(default=2_000, metadata={"doc": "batches a second a site may send in the long run"})
     address_rate: int = field(default=50, metadata={"doc": "batches a second one address may send in the long run"})
-    visitor_rate: int = field(default=10, metadata={"doc": "batches a second one visitor may send in the long run"})
+    visitor_rate: int = field(default=20, metadata={"doc": "batches a second one visitor may send in the long run"})
     late_hours: int = field(default=24, metadata={"doc": "oldest view whose batches are still accepted, in hours"})
     commit_timeout_s: int = field(
         default=10, metadata={"doc": "longest wait for a commit before a batch is answered 503, in s"}
@@ -62,6 +62,12 @@ class Settings:
     )
     layout_hours: int = field(
         default=24, metadata={"doc": "age at which a page's reference layout is asked for anew, in hours"}
+    )
+    bot_score: int = field(
+        default=50, metadata={"doc": "score from which a view counts as a bot's, 1 to 100; 101: none does"}
+    )
+    datacentre_ranges: str = field(
+        default="", metadata={"doc": "files of data centres' address ranges, comma-separated; a sign of a bot"}
     )
     log_format: str = field(default="text", metadata={"doc": "how a service logs to stderr: `text` or `json`"})
     metrics_token: str = field(
@@ -83,6 +89,8 @@ class Settings:
             raise SettingsError(f"{_PREFIX}PORT is {self.port}; the highest port is 65535")
         if self.log_format not in {"text", "json"}:
             raise SettingsError(f"{_PREFIX}LOG_FORMAT is {self.log_format!r}; it must be text or json")
+        if self.bot_score > 101:
+            raise SettingsError(f"{_PREFIX}BOT_SCORE is {self.bot_score}; the highest score is 100, and 101 no view's")
         self.proxy_networks()
 
     def proxy_networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:

@@ -72,6 +72,7 @@ VIEW_FIELDS: Columns = (
     ("depth_px", ">i4"),
     ("depth_doc_h_px", ">i4"),
     ("exit_section_id", ">i8"),
+    ("bot_signs", ">i4"),
     ("flush_id", ">i8"),
 )
 """What `copy_view_reports` yields: `started_us` is in µs and `local_day` in days since 2000-01-01 (`pgcopy.EPOCH_MS`,
@@ -94,19 +95,21 @@ REFUSALS = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncp
 
 _LOAD_CLICKS: Final[LiteralString] = """\
 -- store.load_clicks
-select array_agg(view_id) as view_ids, array_agg(length(clicks)) as lengths, string_agg(clicks, ''::bytea) as packed
+select array_agg(view_id) as view_ids, array_agg(flush_id) as flush_ids, array_agg(length(clicks)) as lengths,
+    string_agg(clicks, ''::bytea) as packed
 from view_reports
 where shard_key = $1
   and fact_day = any($2::date[])
   and flush_id = any($3::bigint[])
   and clicks <> ''
+  and ($4::bigint[] is null or view_id = any($4::bigint[]))
 """
 
 _COPY_VIEW_REPORTS: Final[LiteralString] = """\
 -- store.copy_view_reports
 select view_id, visitor_key, page_id, device, navigation, seq, started_at, local_day, active_ms, engaged_ms,
     viewport_w_px, viewport_h_px, doc_w_px, doc_h_px, depth_px, depth_doc_h_px,
-    coalesce(exit_section_id, 0), flush_id
+    coalesce(exit_section_id, 0), bot_signs, flush_id
 from view_reports
 where shard_key = $1
   and fact_day = any($2::date[])
@@ -159,12 +162,13 @@ class FlushIds:
 
 @dataclass(frozen=True, slots=True)
 class PackedClicks:
-    """The clicks of some reports: of each its view and the bytes that its clicks take in `packed`, in order.
+    """The clicks of some reports: of each its view, its flush and the bytes that its clicks take in `packed`, in order.
 
     `packed` holds records of `rows.CLICK_FIELDS`.
     """
 
     view_ids: list[int]
+    flush_ids: list[int]
     lengths: list[int]
     packed: bytes
 
@@ -241,11 +245,13 @@ async def copy_sections(conn: Conn, shard_key: ShardKey, flushes: Sequence[Pendi
     return await _copy_out(conn, _COPY_SECTIONS, shard_key, flushes)
 
 
-async def load_clicks(conn: Conn, shard_key: ShardKey, flushes: Sequence[PendingFlush]) -> PackedClicks:
-    """Return the clicks of these flushes, in no order of reports."""
-    row = await conn.fetchrow(_LOAD_CLICKS, shard_key, *_places(flushes))
+async def load_clicks(
+    conn: Conn, shard_key: ShardKey, flushes: Sequence[PendingFlush], view_ids: Sequence[int] | None = None
+) -> PackedClicks:
+    """Return the clicks of these flushes, of these views alone if any are named, in no order of reports."""
+    row = await conn.fetchrow(_LOAD_CLICKS, shard_key, *_places(flushes), view_ids)
     assert row is not None
-    return PackedClicks(row["view_ids"] or [], row["lengths"] or [], row["packed"] or b"")
+    return PackedClicks(row["view_ids"] or [], row["flush_ids"] or [], row["lengths"] or [], row["packed"] or b"")
 
 
 async def _write_facts(conn: Conn, flush: Flush, rows: Sequence[BatchRows], known: Dictionaries) -> None:

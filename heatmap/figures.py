@@ -8,21 +8,36 @@ from datetime import date, timedelta
 import msgspec
 
 from collector.ids import Device
+from heatmap.spans import Bots, Span
 from heatmap.stats import wilson_interval
 
 
 class ReportQuery(msgspec.Struct, frozen=True):
-    """The local days asked for, both ends included, and the device class."""
+    """The local days asked for, both ends included, the device class, and what becomes of bots."""
 
     first_day: date
     last_day: date
     device: Device = Device.ALL
+    bots: Bots = Bots.EXCLUDE
+
+    @property
+    def span(self) -> Span:
+        """What to ask of the rollups."""
+        return Span(self.first_day, self.last_day, self.device, self.bots)
 
     def before(self) -> "ReportQuery":
         """Return the same question about the period of equal length that ends the day before."""
         length = self.last_day - self.first_day
         last_day = self.first_day - timedelta(days=1)
-        return ReportQuery(last_day - length, last_day, self.device)
+        return ReportQuery(last_day - length, last_day, self.device, self.bots)
+
+
+class AudienceFigures(msgspec.Struct, frozen=True):
+    """Whose views the figures count (`bots`), and how many there are of people and of bots, whichever are counted."""
+
+    bots: Bots
+    people_views: int
+    bot_views: int
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -74,6 +89,7 @@ class SiteReport(msgspec.Struct, frozen=True, kw_only=True):
 
     first_day: date
     last_day: date
+    audience: AudienceFigures
     totals: PageFigures
     previous: PageFigures
     days: list[DayFigures]
@@ -119,6 +135,7 @@ class PageReport(msgspec.Struct, frozen=True, kw_only=True):
     first_day: date
     last_day: date
     device: Device
+    audience: AudienceFigures
     figures: PageFigures
     previous: PageFigures
     days: list[DayFigures]

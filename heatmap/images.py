@@ -20,6 +20,7 @@ from collector.ids import Device, ElementId, PageId, text_id
 from collector.layouts import load_layouts
 from collector.paths import canonical_path
 from collector.sites import Site
+from heatmap.figures import ReportQuery
 from heatmap.layout import (
     MAX_PICTURE_H_PX,
     MAX_PICTURE_W_PX,
@@ -31,7 +32,9 @@ from heatmap.layout import (
 )
 from heatmap.picture import ClickDrawing, Facts, Frame, Heatmap, ScrollDrawing, compose_clicks, compose_scroll
 from heatmap.render import draw_click_map, draw_nothing, draw_scroll_map, image_size
+from heatmap.reports import load_audience
 from heatmap.rollup import DeviceTotals, load_click_cells, load_devices, load_page_totals
+from heatmap.spans import Bots
 from heatmap.wireframe import draw_wireframe
 
 __all__ = ["Heatmap", "HeatmapQuery", "draw_backdrop", "draw_heatmap", "load_heatmap"]
@@ -50,7 +53,8 @@ _MAX_ANCESTOR_ROUNDS = 48  # steps in a key at most
 class HeatmapQuery:
     """What to draw: clicks or scroll reach of one page, device class and range of local days, both ends included.
 
-    `width` is the CSS width of the picture, None as wide as the layout; `scale` the CSS px per image pixel.
+    `bots` says what becomes of the views by bots; `width` is the CSS width of the picture, None as wide as the layout;
+    `scale` the CSS px per image pixel.
     """
 
     page: str
@@ -61,6 +65,12 @@ class HeatmapQuery:
     width: int | None = None
     scale: int = 4
     backdrop: Literal["none", "wireframe"] | str = "none"
+    bots: Bots = Bots.EXCLUDE
+
+    @property
+    def report(self) -> ReportQuery:
+        """The same days, devices and audience as a report asks for them."""
+        return ReportQuery(self.first_day, self.last_day, self.device, self.bots)
 
     def check(self) -> None:
         """Refuse what has no meaning.
@@ -130,15 +140,17 @@ async def _load_facts(conn: Conn, site: Site, query: HeatmapQuery) -> tuple[Fact
     page_id = PageId(text_id(page))
     if await load_page(conn, site.shard_keys, page_id) is None:
         raise NotFoundError(f"site {site.site_id} has no page {page[:200]}", "See the site's list of pages.")
-    span = (query.device, query.first_day, query.last_day)
-    totals = await load_page_totals(conn, site.shard_keys, page_id, *span)
-    cells = await load_click_cells(conn, site.shard_keys, page_id, *span)
-    layouts = [build_layout(stored) for stored in await load_layouts(conn, site.shard_keys, page_id)]
-    devices = await load_devices(conn, site.shard_keys, page_id, query.first_day, query.last_day)
+    keys, span = site.shard_keys, query.report.span
+    totals = await load_page_totals(conn, keys, page_id, span)
+    cells = await load_click_cells(conn, keys, page_id, span)
+    audience = await load_audience(conn, keys, page_id, query.report)
+    layouts = [build_layout(stored) for stored in await load_layouts(conn, keys, page_id)]
+    devices = await load_devices(conn, keys, page_id, span)
     device, width = _find_device(query.device, devices), query.width or typical_width_px(cells)
     layout = choose_layout(layouts, device, width) or synthesize_layout(cells.boxes, device, width)
     elements = await _load_ancestry(conn, site, cells.boxes.element_ids.tolist(), layout)
-    return Facts(site.site_id, page, *span, totals, cells, elements, devices), _build_frame(layout, query)
+    facts = Facts(site.site_id, page, span, audience, totals, cells, elements, devices)
+    return facts, _build_frame(layout, query)
 
 
 def _find_device(asked: Device, devices: Sequence[DeviceTotals]) -> Device:

@@ -11,15 +11,16 @@ import msgspec
 import numpy as np
 
 from collector.catalog import Element
-from collector.ids import Device, ElementId, Role, SiteId
+from collector.ids import ElementId, Role, SiteId
 from heatmap.density import TOP_INDEX, Float32, Scale, build_counts, build_density, build_scale
-from heatmap.figures import Share, build_share
+from heatmap.figures import AudienceFigures, Share, build_share
 from heatmap.grid import ClickCells, Histogram, add_histograms
 from heatmap.layout import Float64, Layout, Placed, Projection, project
 from heatmap.naming import find_titles, name_element
 from heatmap.palette import SCROLL_TOP_INDEX, Palette, build_click_palette, build_scroll_palette, to_hex
 from heatmap.render import image_size
 from heatmap.rollup import DeviceTotals, PageTotals
+from heatmap.spans import Span
 from heatmap.visits import DEPTH_BINS
 
 REACH_LINES = (0.25, 0.50, 0.75, 0.90)
@@ -185,6 +186,7 @@ class Heatmap(msgspec.Struct, frozen=True, dict=True):
     device: str
     first_day: date
     last_day: date
+    audience: AudienceFigures
     is_empty: bool
     views: int
     clicks: int
@@ -209,9 +211,8 @@ class Facts:
 
     site_id: SiteId
     page: str
-    device: Device
-    first_day: date
-    last_day: date
+    span: Span
+    audience: AudienceFigures
     totals: PageTotals
     cells: ClickCells
     elements: Mapping[ElementId, Element]
@@ -269,9 +270,10 @@ def _build(
         site_id=facts.site_id,
         page=facts.page,
         kind="scroll" if scroll else "click",
-        device=facts.device.name.lower(),
-        first_day=facts.first_day,
-        last_day=facts.last_day,
+        device=facts.span.device.name.lower(),
+        first_day=facts.span.first_day,
+        last_day=facts.span.last_day,
+        audience=facts.audience,
         is_empty=isinstance(drawing, BlankDrawing),
         views=facts.totals.views,
         clicks=clicks,

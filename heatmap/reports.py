@@ -13,12 +13,13 @@ import numpy as np
 from collector.catalog import load_elements, load_page, load_pages
 from collector.db import Conn
 from collector.errors import InvalidError, NotFoundError
-from collector.ids import WHOLE_SITE, Device, PageId, SectionId, text_id
+from collector.ids import WHOLE_SITE, Audience, Device, PageId, SectionId, ShardKey, text_id
 from collector.layouts import StoredLayout, load_layouts
 from collector.paths import canonical_path
 from collector.sites import Site
 from heatmap.engagement import SectionAttention, SectionFacts, build_reach_curve, measure_sections, median_depth
 from heatmap.figures import (
+    AudienceFigures,
     DayFigures,
     DeviceFigures,
     PageFigures,
@@ -36,6 +37,7 @@ from heatmap.rollup import (
     DeviceTotals,
     PageTotals,
     SectionTotals,
+    load_audiences,
     load_days,
     load_devices,
     load_page_totals,
@@ -79,20 +81,21 @@ async def load_site_report(conn: Conn, site: Site, query: ReportQuery) -> SiteRe
         InvalidError: the range is reversed or too long.
     """
     _check(query)
-    keys, span = site.shard_keys, (query.device, query.first_day, query.last_day)
-    before = query.before()
+    keys, span = site.shard_keys, query.span
     async with conn.transaction(isolation="repeatable_read", readonly=True):
         paths = await load_pages(conn, keys)
-        totals = await load_page_totals(conn, keys, WHOLE_SITE, *span)
-        previous = await load_page_totals(conn, keys, WHOLE_SITE, query.device, before.first_day, before.last_day)
-        ranked = await rank_pages(conn, keys, *span)
-        pages = await load_pages_totals(conn, keys, ranked[:MAX_PAGES], *span)
+        totals = await load_page_totals(conn, keys, WHOLE_SITE, span)
+        previous = await load_page_totals(conn, keys, WHOLE_SITE, query.before().span)
+        ranked = await rank_pages(conn, keys, span)
+        pages = await load_pages_totals(conn, keys, ranked[:MAX_PAGES], span)
         titles = {page_id: await _load_title(conn, site, page_id) for page_id in ranked[:MAX_TITLED]}
-        days = await load_days(conn, keys, WHOLE_SITE, *span)
-        devices = await load_devices(conn, keys, WHOLE_SITE, query.first_day, query.last_day)
+        days = await load_days(conn, keys, WHOLE_SITE, span)
+        devices = await load_devices(conn, keys, WHOLE_SITE, span)
+        audience = await load_audience(conn, keys, WHOLE_SITE, query)
     return SiteReport(
         first_day=query.first_day,
         last_day=query.last_day,
+        audience=audience,
         totals=_page_figures("", "", totals),
         previous=_page_figures("", "", previous),
         days=_fill_days(query, days),
@@ -112,15 +115,16 @@ async def load_page_report(conn: Conn, site: Site, page: str, query: ReportQuery
     _check(query)
     path = canonical_path(page)
     keys, page_id = site.shard_keys, PageId(text_id(path))
-    span, before = (query.device, query.first_day, query.last_day), query.before()
+    span = query.span
     async with conn.transaction(isolation="repeatable_read", readonly=True):
         if await load_page(conn, keys, page_id) is None:
             raise NotFoundError(f"site {site.site_id} has no page {path[:200]}", "See the site's list of pages.")
-        totals = await load_page_totals(conn, keys, page_id, *span)
-        previous = await load_page_totals(conn, keys, page_id, query.device, before.first_day, before.last_day)
-        sections = await load_section_totals(conn, keys, page_id, *span)
-        days = await load_days(conn, keys, page_id, *span)
-        devices = await load_devices(conn, keys, page_id, query.first_day, query.last_day)
+        totals = await load_page_totals(conn, keys, page_id, span)
+        previous = await load_page_totals(conn, keys, page_id, query.before().span)
+        sections = await load_section_totals(conn, keys, page_id, span)
+        days = await load_days(conn, keys, page_id, span)
+        devices = await load_devices(conn, keys, page_id, span)
+        audience = await load_audience(conn, keys, page_id, query)
         layouts = rank_layouts(await load_layouts(conn, keys, page_id), query.device, devices)
         names = await _load_names(conn, site, sections, layouts)
     layout = layouts[0] if layouts else None
@@ -130,6 +134,7 @@ async def load_page_report(conn: Conn, site: Site, page: str, query: ReportQuery
         first_day=query.first_day,
         last_day=query.last_day,
         device=query.device,
+        audience=audience,
         figures=_page_figures(path, title, totals),
         previous=_page_figures(path, title, previous),
         days=_fill_days(query, days),
@@ -143,6 +148,12 @@ async def load_page_report(conn: Conn, site: Site, page: str, query: ReportQuery
         layout_width=layout.doc_w_px if layout else None,
         layout_height=layout.doc_h_px if layout else None,
     )
+
+
+async def load_audience(conn: Conn, keys: Sequence[ShardKey], page_id: PageId, query: ReportQuery) -> AudienceFigures:
+    """Return whose views the query counts on a page, and how many there are of either."""
+    views = await load_audiences(conn, keys, page_id, query.span)
+    return AudienceFigures(query.bots, views[Audience.PEOPLE], views[Audience.BOTS])
 
 
 def rank_layouts(

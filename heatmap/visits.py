@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
-from collector.ids import WHOLE_SITE, Device, PageId, SectionId, ViewId, VisitorKey
+from collector import bots
+from collector.ids import WHOLE_SITE, Audience, Device, FlushId, PageId, SectionId, ViewId, VisitorKey
 
 SESSION_GAP = timedelta(minutes=30)
 """Views of one visitor with less than this between activities are one session (DEFINITIONS, "session")."""
@@ -24,6 +25,9 @@ TIME_BIN_MS = 100
 DEPTH_BINS = 1_000
 """Bins of scroll depth: thousandths of the document."""
 
+MAX_CLICK_FLUSHES = 1_000
+"""Flushes with clicks of one view that are remembered; a view with more, hours of clicking, stays with its audience."""
+
 SEEN = 1
 END_SEEN = 2
 
@@ -33,7 +37,10 @@ Sections: TypeAlias = dict[SectionId, tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What sessions need of a view. Page, device, visitor and day are those of its first stored report."""
+    """What sessions need of a view. Page, device, visitor and day are those of its first stored report.
+
+    `audience` is the one under which the rollups count it.
+    """
 
     view_id: ViewId
     visitor_key: VisitorKey
@@ -44,11 +51,15 @@ class Visit:
     active_ms: int
     engaged_ms: int
     clicks: int
+    audience: Audience = Audience.PEOPLE
 
 
 @dataclass(frozen=True, slots=True)
 class ViewState:
-    """All that is known of a view so far."""
+    """All that is known of a view so far.
+
+    `click_flushes` are those that hold its clicks; without them it can not be moved, and its audience is final.
+    """
 
     visit: Visit
     seq: int
@@ -58,6 +69,8 @@ class ViewState:
     depth_doc_h_px: int
     exit_section_id: SectionId | None
     sections: Sections
+    bot_signs: int = 0
+    click_flushes: tuple[FlushId, ...] | None = ()
 
     def fits(self) -> bool:
         """Return whether the document is no taller than the viewport, so that there was nothing to scroll."""
@@ -77,6 +90,7 @@ class RowKey(NamedTuple):
     page_id: PageId
     local_day: date
     device: Device
+    audience: Audience = Audience.PEOPLE
 
 
 class SectionKey(NamedTuple):
@@ -123,9 +137,10 @@ class Tally:
 
 
 def merge_states(first: ViewState, other: ViewState) -> ViewState:
-    """Return what both say together: `first` names page, device, visitor and day; `clicks` are its own alone.
+    """Return what both say together: `first` names page, device, visitor and day; clicks and audience are its own.
 
-    Present values come from the higher `seq`, totals never decrease, the earliest start is the least delayed one.
+    Present values come from the higher `seq`, totals never decrease, the earliest start is the least delayed one, and
+    a sign once seen stays.
     """
     newest = max(first, other, key=_freshness)
     deepest = max(first, other, key=lambda state: (state.depth_px, -state.depth_doc_h_px))
@@ -144,12 +159,28 @@ def merge_states(first: ViewState, other: ViewState) -> ViewState:
         depth_doc_h_px=deepest.depth_doc_h_px,
         exit_section_id=newest.exit_section_id,
         sections=_merge_sections(first.sections, other.sections),
+        bot_signs=first.bot_signs | other.bot_signs,
+        click_flushes=first.click_flushes,
     )
 
 
-def add_clicks(state: ViewState, clicks: int) -> ViewState:
-    """Return the state with that many more clicks."""
-    return replace(state, visit=replace(state.visit, clicks=state.visit.clicks + clicks)) if clicks else state
+def add_clicks(state: ViewState, clicks: int, flushes: Iterable[FlushId]) -> ViewState:
+    """Return the state with that many more clicks, which these flushes hold."""
+    if not clicks:
+        return state
+    known = None if state.click_flushes is None else (*state.click_flushes, *flushes)
+    if known is not None and len(known) > MAX_CLICK_FLUSHES:
+        known = None
+    visit = replace(state.visit, clicks=state.visit.clicks + clicks)
+    return replace(state, visit=visit, click_flushes=known)
+
+
+def judge_audience(state: ViewState, threshold: int) -> ViewState:
+    """Return the state with the audience that its signs speak for, unless that is final."""
+    if state.click_flushes is None:
+        return state
+    audience = bots.judge(state.bot_signs, threshold)
+    return state if audience == state.visit.audience else replace(state, visit=replace(state.visit, audience=audience))
 
 
 def join_sections(state: ViewState, sections: Sections) -> ViewState:
@@ -157,10 +188,15 @@ def join_sections(state: ViewState, sections: Sections) -> ViewState:
     return replace(state, sections=_merge_sections(state.sections, sections)) if sections else state
 
 
+def row_key(visit: Visit) -> RowKey:
+    """Return the row of the visit's page that it is counted in."""
+    return RowKey(visit.page_id, visit.local_day, visit.device, visit.audience)
+
+
 def tally_view(tally: Tally, state: ViewState, sign: int) -> None:
     """Add (`sign` 1) or take back (−1) what one view gives to its page, the whole site and its sections."""
     visit = state.visit
-    row = RowKey(visit.page_id, visit.local_day, visit.device)
+    row = row_key(visit)
     for page_id in (visit.page_id, WHOLE_SITE):
         page = tally.pages[row._replace(page_id=page_id)]
         page.views += sign
@@ -178,10 +214,11 @@ def tally_visits(tally: Tally, visits: Iterable[Visit], sign: int) -> None:
 
     `visits` must be complete for each (visitor, day) in it. A visitor and a session count under the device of their
     first view in the row's scope, so that devices add up to the page and a row never has more visitors than views.
+    Each audience is counted by itself: what a bot did is in no person's session.
     """
-    groups: defaultdict[tuple[VisitorKey, date], list[Visit]] = defaultdict(list)
+    groups: defaultdict[tuple[VisitorKey, date, Audience], list[Visit]] = defaultdict(list)
     for visit in visits:
-        groups[visit.visitor_key, visit.local_day].append(visit)
+        groups[visit.visitor_key, visit.local_day, visit.audience].append(visit)
     for group in groups.values():
         group.sort(key=lambda visit: (visit.started_at, visit.view_id))
         for key in _first_rows(group):
@@ -240,7 +277,7 @@ def _tally_session(tally: Tally, session: Sequence[Visit], sign: int) -> None:
         tally.pages[key].sessions += sign
     entry = session[0]
     for page_id in (entry.page_id, WHOLE_SITE):
-        page = tally.pages[RowKey(page_id, entry.local_day, entry.device)]
+        page = tally.pages[row_key(entry)._replace(page_id=page_id)]
         page.entries += sign
         page.bounces += sign * is_bounce(session)
 
@@ -249,6 +286,7 @@ def _first_rows(visits: Sequence[Visit]) -> list[RowKey]:
     """Return the row of the first visit to each page, and that of the whole site."""
     firsts: dict[PageId, RowKey] = {}
     for visit in visits:
-        firsts.setdefault(WHOLE_SITE, RowKey(WHOLE_SITE, visit.local_day, visit.device))
-        firsts.setdefault(visit.page_id, RowKey(visit.page_id, visit.local_day, visit.device))
+        row = row_key(visit)
+        firsts.setdefault(WHOLE_SITE, row._replace(page_id=WHOLE_SITE))
+        firsts.setdefault(visit.page_id, row)
     return list(firsts.values())

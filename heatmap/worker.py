@@ -114,7 +114,7 @@ class _Worker:
         async def step() -> None:
             nonlocal done
             async with self.pool.acquire(timeout=_ACQUIRE_TIMEOUT_S) as conn:
-                done = await advance(conn, shard_key, self.clock())
+                done = await advance(conn, shard_key, self.clock(), self.settings.bot_score)
 
         await self._attempt(f"the rollup of shard key {shard_key}", step)
         self.counts.steps += done.flushes > 0

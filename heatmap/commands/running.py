@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import resource
 import signal
 import sys
 from collections.abc import Coroutine
@@ -12,6 +13,7 @@ import uvloop
 from heatmap.commands.discretion import hush_server
 
 _T = TypeVar("_T")
+_MOST_FILES = 65_536  # a connection is an open file; systems allow 1,024 unless asked
 
 
 def run(main: Coroutine[None, None, _T]) -> _T:
@@ -22,8 +24,17 @@ def run(main: Coroutine[None, None, _T]) -> _T:
 
 def run_until_stopped(main: Coroutine[None, None, None]) -> None:
     """Run a service: SIGINT or SIGTERM cancels it once, at any moment, and its clean-up then runs undisturbed."""
+    raise_file_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_cancel_on_signal(main))
+
+
+def raise_file_limit() -> None:
+    """Let this process have as many connections as the system allows it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def log_to_stderr() -> None:

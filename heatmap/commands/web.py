@@ -15,9 +15,10 @@ from aiohttp import web
 from collector.app import KEEPALIVE_TIMEOUT_S
 from collector.errors import AddressError, StorageError
 from collector.settings import Settings
+from heatmap.commands.stopping import Ending
 
 _BACKLOG = 1024
-_DRAIN_S = 1.5  # longest wait at the end for requests that are being answered
+_DRAIN_S = 1.0  # longest wait at the end for requests that are being answered, and again for those that were cut off
 _READY_TIMEOUT_S = 60.0
 _READY_PAUSE_S = 0.02
 _COLLECT_AFTER = (
@@ -67,6 +68,8 @@ async def serve(app: web.Application, sock: socket.socket) -> AsyncIterator[None
     Raises:
         AddressError: another program listens on the address since it was bound.
     """
+    ending = Ending()
+    app.on_response_prepare.append(ending.mark)
     runner = web.AppRunner(
         app,
         access_log=None,
@@ -88,6 +91,8 @@ async def serve(app: web.Application, sock: socket.socket) -> AsyncIterator[None
             raise _address_error(host, port, error) from error
         yield
     finally:
+        if runner.server is not None:
+            await ending.announce(runner.server, sock)
         await runner.cleanup()
         sock.close()
 

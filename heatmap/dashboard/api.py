@@ -26,7 +26,7 @@ from heatmap.dashboard.query import (
 from heatmap.images import Heatmap, HeatmapQuery, draw_backdrop, draw_heatmap, load_heatmap
 from heatmap.reports import PageReport, ReportQuery, load_page_report
 
-_REPORT_PARAMETERS = frozenset({"page", "device", "from", "to"})
+_REPORT_PARAMETERS = frozenset({"page", "device", "from", "to", "bots"})
 _SHEET_PARAMETERS = _REPORT_PARAMETERS | {"part"}
 _PICTURE_PARAMETERS = _REPORT_PARAMETERS | {"kind", "width", "scale", "backdrop", "v"}
 """`v` makes a changed picture another address; its value has no meaning here."""
@@ -143,7 +143,13 @@ def build_heatmap_query(selection: Selection, picture: Picture) -> HeatmapQuery:
         width=picture.width_px,
         scale=picture.scale,
         backdrop=picture.backdrop,
+        bots=selection.bots,
     )
+
+
+def build_report_query(selection: Selection) -> ReportQuery:
+    """Return the reports' question for a selection."""
+    return ReportQuery(selection.first_day, selection.last_day, selection.device, selection.bots)
 
 
 async def _answer_picture(desk: Desk, request: web.Request, draw: Callable[[Heatmap], bytes]) -> web.Response:
@@ -163,7 +169,7 @@ async def _load_report(
     site = await desk.load_site(request)
     today = desk.today(site)
     chosen = parse_selection(request.query, today)
-    query = ReportQuery(first_day=chosen.first_day, last_day=chosen.last_day, device=chosen.device)
+    query = build_report_query(chosen)
     async with desk.pool.acquire() as conn:
         report = await load_page_report(conn, site, require_page(chosen), query)
     return report, chosen.last_day >= today

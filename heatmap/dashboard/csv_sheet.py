@@ -1,6 +1,7 @@
 """A page's engagement report as CSV: its sections, the page itself or its reach; pure.
 
-Every row carries the page, the device and the range it is about, so that sheets of many pages can be put together.
+Every row carries the page, the device, the range and the choice about bots that it is about, so that sheets of many
+pages can be put together.
 """
 
 import csv
@@ -18,7 +19,7 @@ _SECTION_COLUMNS = (
     *("exits", "exit_share"),
 )
 _REACH_COLUMNS = ("depth_percent", "n", "share", "n_scrolling", "share_scrolling")
-_RANGE_COLUMNS = ("page", "page_title", "device", "first_day", "last_day")
+_RANGE_COLUMNS = ("page", "page_title", "device", "first_day", "last_day", "bots")
 _PAGE_COLUMNS = (
     *("page_views", "page_visitors", "page_sessions", "page_entries", "page_bounces", "page_bounce_share"),
     *("page_bounce_low", "page_bounce_high", "page_clicks"),
@@ -83,6 +84,7 @@ def _range_cells(report: PageReport) -> list[_Cell]:
         report.device.name.lower(),
         report.first_day.isoformat(),
         report.last_day.isoformat(),
+        report.audience.bots.value,
     ]
 
 

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from collector.ids import Device
 from heatmap.dashboard.query import DEFAULT_DAYS, DEVICES, Selection
+from heatmap.spans import Bots
 
 PRESETS = ((1, "Today"), (7, "7 days"), (28, "28 days"), (90, "90 days"))
 _DEVICE_NAMES = {device: name for name, device in DEVICES.items()}
@@ -68,6 +69,10 @@ class Place:
         first_day = self.today - timedelta(days=days - 1)
         return replace(self, selection=replace(self.selection, first_day=first_day, last_day=self.today)).href()
 
+    def to_bots(self, bots: str) -> str:
+        """Return the address of the same question with another choice about bots."""
+        return replace(self, selection=replace(self.selection, bots=Bots(bots))).href()
+
     def presets(self) -> list[Preset]:
         """Return the ranges offered, the current one marked."""
         ends_today = self.selection.last_day == self.today
@@ -89,6 +94,8 @@ class Place:
             params["kind"] = chosen.kind
         if chosen.device is not Device.ALL or whole:
             params["device"] = self.device_name
+        if chosen.bots is not Bots.EXCLUDE or whole:
+            params["bots"] = chosen.bots
         if whole or chosen.last_day != self.today or self.days != DEFAULT_DAYS:
             params |= {"from": chosen.first_day.isoformat(), "to": chosen.last_day.isoformat()}
         return params

@@ -12,6 +12,7 @@ from collector.errors import InvalidError
 from collector.ids import Device
 from heatmap.images import MIN_PICTURE_W_PX
 from heatmap.layout import MAX_PICTURE_W_PX
+from heatmap.spans import Bots
 
 DEFAULT_DAYS = 7
 """Days of a range that the URL does not name: a whole week, to be compared with the week before."""
@@ -40,6 +41,7 @@ class Selection:
     device: Device
     first_day: date
     last_day: date
+    bots: Bots = Bots.EXCLUDE
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ def parse_selection(params: Mapping[str, str], today: date) -> Selection:
         device=DEVICES[_parse_choice(params, "device", tuple(DEVICES), "all")],
         first_day=first_day,
         last_day=last_day,
+        bots=Bots(_parse_choice(params, "bots", tuple(Bots), Bots.EXCLUDE)),
     )
 
 

@@ -9,7 +9,7 @@ from collector.catalog import load_pages
 from collector.db import Conn
 from collector.errors import NotFoundError
 from collector.sites import Site, load_first_event_at
-from heatmap.dashboard.api import build_heatmap_query
+from heatmap.dashboard.api import build_heatmap_query, build_report_query
 from heatmap.dashboard.charts import ColumnChart, CurveChart, build_columns, build_curve, build_daily
 from heatmap.dashboard.desk import Desk
 from heatmap.dashboard.figures import duration
@@ -18,7 +18,7 @@ from heatmap.dashboard.query import Picture, Selection, parse_selection
 from heatmap.dashboard.viewer import Viewer, build_viewer
 from heatmap.dashboard.wording import build_headline
 from heatmap.images import load_heatmap
-from heatmap.reports import PageReport, ReachCurve, ReportQuery, SiteReport, load_page_report, load_site_report
+from heatmap.reports import PageReport, ReachCurve, SiteReport, load_page_report, load_site_report
 from heatmap.rollup import load_view_counts
 
 MAX_CHOICES = 500
@@ -47,7 +47,7 @@ async def show_overview(desk: Desk, request: web.Request) -> web.Response:
     site = await desk.load_site(request)
     place = _find_place(desk, request, site, "")
     async with desk.pool.acquire() as conn:
-        report = await load_site_report(conn, site, _ask(place.selection))
+        report = await load_site_report(conn, site, build_report_query(place.selection))
         is_waiting = not report.totals.views and await load_first_event_at(conn, site) is None
     return desk.page(
         "overview.html",
@@ -97,7 +97,7 @@ async def show_engagement(desk: Desk, request: web.Request) -> web.Response:
         return await _answer_no_pages(desk, visit)
     try:
         async with desk.pool.acquire() as conn:
-            report = await load_page_report(conn, visit.site, page, _ask(visit.place.selection))
+            report = await load_page_report(conn, visit.site, page, build_report_query(visit.place.selection))
     except NotFoundError:
         return _answer_unknown_page(desk, visit)
     return desk.page(
@@ -158,8 +158,7 @@ async def _begin_visit(desk: Desk, request: web.Request, screen: str) -> Visit:
 
 async def _load_choices(conn: Conn, site: Site, selection: Selection) -> list[PageChoice]:
     """Return the most viewed pages of the selection's days and device, the first most of all."""
-    days = (selection.first_day, selection.last_day)
-    views = await load_view_counts(conn, site.shard_keys, selection.device, days, MAX_CHOICES)
+    views = await load_view_counts(conn, site.shard_keys, build_report_query(selection).span, MAX_CHOICES)
     paths = await load_pages(conn, site.shard_keys)
     return [PageChoice(paths.get(page_id, ""), count) for page_id, count in views.items()]
 
@@ -167,10 +166,6 @@ async def _load_choices(conn: Conn, site: Site, selection: Selection) -> list[Pa
 def _find_place(desk: Desk, request: web.Request, site: Site, screen: str) -> Place:
     today = desk.today(site)
     return Place(site.site_id, screen, parse_selection(request.query, today), today)
-
-
-def _ask(selection: Selection) -> ReportQuery:
-    return ReportQuery(first_day=selection.first_day, last_day=selection.last_day, device=selection.device)
 
 
 def _chart_days(report: SiteReport) -> ColumnChart:

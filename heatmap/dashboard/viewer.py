@@ -9,6 +9,7 @@ import msgspec
 
 from heatmap.dashboard.figures import ShareLike, ago, percent, two_digits
 from heatmap.dashboard.place import Place
+from heatmap.figures import AudienceFigures
 from heatmap.picture import ElementFigures, Heatmap, LayoutFigures, Legend, ScrollFigures
 
 MAX_ROWS = 200
@@ -77,6 +78,7 @@ class Viewer:
     kind: str
     views: int
     clicks: int
+    audience: AudienceFigures
     anchoring: ShareLike
     width_px: int
     height_px: int
@@ -103,6 +105,7 @@ def build_viewer(heatmap: Heatmap, place: Place, now: datetime) -> Viewer:
         kind=heatmap.kind,
         views=heatmap.views,
         clicks=heatmap.clicks,
+        audience=heatmap.audience,
         anchoring=heatmap.anchoring,
         width_px=picture.width_px,
         height_px=picture.height_px,

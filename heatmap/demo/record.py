@@ -86,6 +86,8 @@ async def _visit(browser: Browser, screen: Screen, urls: Sequence[str]) -> None:
         is_mobile=screen.is_coarse,
         reduced_motion="reduce",
     )
+    # Bodies that the snippet has packed cannot be read below.
+    await context.add_init_script("delete window.CompressionStream")
     try:
         page = await context.new_page()
         for url in urls:

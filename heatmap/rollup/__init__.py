@@ -1,10 +1,12 @@
 """Facts into rollups, exactly once, and the rollups of any range back out.
 
-`advance` is the only writer; the loaders cost the size of the rollups they read, never the number of events.
+`advance` and `rebuild` are the only writers; the loaders cost the size of the rollups that they read, never the number
+of events.
 """
 
 from heatmap.rollup.cells import load_click_cells
-from heatmap.rollup.ranks import load_view_counts, rank_pages
+from heatmap.rollup.ranks import load_audiences, load_view_counts, rank_pages
+from heatmap.rollup.rebuild import Rebuilt, Rule, rebuild
 from heatmap.rollup.states import prune_states
 from heatmap.rollup.step import Advanced, advance
 from heatmap.rollup.totals import (
@@ -24,8 +26,11 @@ __all__ = [
     "DayTotals",
     "DeviceTotals",
     "PageTotals",
+    "Rebuilt",
+    "Rule",
     "SectionTotals",
     "advance",
+    "load_audiences",
     "load_click_cells",
     "load_days",
     "load_devices",
@@ -35,4 +40,5 @@ __all__ = [
     "load_view_counts",
     "prune_states",
     "rank_pages",
+    "rebuild",
 ]

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from collector.errors import StorageError
-from collector.ids import Device, PageId, SectionId, ViewId, VisitorKey
+from collector.ids import Device, FlushId, PageId, SectionId, ViewId, VisitorKey
 from collector.pgcopy import EPOCH_DAY, read_rows
 from collector.rows import CLICK_FIELDS
 from collector.store import SECTION_FIELDS, VIEW_FIELDS, PackedClicks
@@ -30,9 +30,13 @@ _STATE_FIELDS = tuple(name for name, _ in VIEW_FIELDS if name not in _UNUSED)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClickRows:
-    """Clicks as stored, one row each, by column; `view_of` is each click's place in `view_ids`, which are distinct."""
+    """Clicks as stored, one row each, by column; `view_of` is each click's place in `view_ids`, which are distinct.
+
+    `view_flushes` has the flushes that hold clicks of a view.
+    """
 
     view_ids: Int64
+    view_flushes: dict[ViewId, list[FlushId]]
     view_clicks: Int64
     view_of: Int64
     element_ids: Int64
@@ -61,6 +65,7 @@ def parse_clicks(stored: PackedClicks) -> ClickRows:
     view_of = np.repeat(view_of_report, lengths // _CLICK.itemsize)
     return ClickRows(
         view_ids=view_ids,
+        view_flushes=_group_flushes(stored),
         view_clicks=np.bincount(view_of, minlength=view_ids.size),
         view_of=view_of,
         element_ids=rows["element_id"].astype(np.int64),
@@ -74,6 +79,13 @@ def parse_clicks(stored: PackedClicks) -> ClickRows:
         x_frac=rows["x_frac"].astype(np.int64),
         y_frac=rows["y_frac"].astype(np.int64),
     )
+
+
+def _group_flushes(stored: PackedClicks) -> dict[ViewId, list[FlushId]]:
+    by_view: defaultdict[ViewId, list[FlushId]] = defaultdict(list)
+    for view_id, flush_id in sorted(set(zip(stored.view_ids, stored.flush_ids, strict=True))):
+        by_view[ViewId(view_id)].append(FlushId(flush_id))
+    return by_view
 
 
 def parse_views(reports: bytes, sections: bytes) -> dict[ViewId, ViewState]:
@@ -112,7 +124,7 @@ def _merge(states: Iterable[ViewState]) -> ViewState:
 
 def _state(values: tuple[int, ...]) -> ViewState:
     view_id, visitor_key, page_id, device, seq, started_us, local_day, active_ms, engaged_ms, *rest = values
-    viewport_h_px, doc_h_px, depth_px, depth_doc_h_px, exit_section_id = rest
+    viewport_h_px, doc_h_px, depth_px, depth_doc_h_px, exit_section_id, bot_signs = rest
     visit = Visit(
         view_id=ViewId(view_id),
         visitor_key=VisitorKey(visitor_key),
@@ -125,4 +137,4 @@ def _state(values: tuple[int, ...]) -> ViewState:
         clicks=0,
     )
     exit_id = SectionId(exit_section_id) if exit_section_id else None
-    return ViewState(visit, seq, viewport_h_px, doc_h_px, depth_px, depth_doc_h_px, exit_id, {})
+    return ViewState(visit, seq, viewport_h_px, doc_h_px, depth_px, depth_doc_h_px, exit_id, {}, bot_signs)

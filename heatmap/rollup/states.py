@@ -6,15 +6,17 @@ from typing import LiteralString
 
 import asyncpg
 
+from collector import bots
 from collector.db import Conn
-from collector.ids import Device, ShardKey, ViewId, VisitorKey
+from collector.ids import Audience, Device, ShardKey, ViewId, VisitorKey
 from heatmap.visits import ViewState, Visit
 
 _LOAD_STATES: LiteralString = """
 -- rollup.states.load_states
 select
     view_id, visitor_key, page_id, device, local_day, started_at, active_ms, engaged_ms, clicks,
-    seq, viewport_h_px, doc_h_px, depth_px, depth_doc_h_px, exit_section_id, section_ids, section_ms, section_flags
+    audience, seq, viewport_h_px, doc_h_px, depth_px, depth_doc_h_px, exit_section_id, section_ids, section_ms,
+    section_flags, bot_signs, click_flushes
 from view_states
 where shard_key = $1
     and view_id = any($2)
@@ -22,43 +24,50 @@ where shard_key = $1
 
 _LOAD_VISITS: LiteralString = """
 -- rollup.states.load_visits
-select view_id, visitor_key, page_id, device, local_day, started_at, active_ms, engaged_ms, clicks
+select view_id, visitor_key, page_id, device, local_day, started_at, active_ms, engaged_ms, clicks,
+    audience
 from view_states
 where shard_key = $1
     and visitor_key = any($2)
 """
 
-# The sections of a row go as the text of an array: rows of unequal length make no array of arrays.
+# The arrays of a row go as the text of an array: rows of unequal length make no array of arrays.
 _WRITE_STATES: LiteralString = """
 -- rollup.states.write_states
 insert into view_states (
     shard_key, changed_at, view_id, visitor_key, page_id, device, local_day, started_at, active_ms, engaged_ms, clicks,
-    seq, viewport_h_px, doc_h_px, depth_px, depth_doc_h_px, exit_section_id, section_ids, section_ms, section_flags
+    audience, seq, viewport_h_px, doc_h_px, depth_px, depth_doc_h_px, exit_section_id, bot_signs, bot_score,
+    section_ids, section_ms, section_flags, click_flushes
 )
 select
     $1::bigint, $2::timestamptz, t.view_id, t.visitor_key, t.page_id, t.device, t.local_day, t.started_at, t.active_ms,
-    t.engaged_ms, t.clicks, t.seq, t.viewport_h_px, t.doc_h_px, t.depth_px, t.depth_doc_h_px, t.exit_section_id,
-    t.section_ids::bigint[], t.section_ms::int[], t.section_flags::smallint[]
+    t.engaged_ms, t.clicks, t.audience, t.seq, t.viewport_h_px, t.doc_h_px, t.depth_px, t.depth_doc_h_px,
+    t.exit_section_id, t.bot_signs, t.bot_score,
+    t.section_ids::bigint[], t.section_ms::int[], t.section_flags::smallint[], t.click_flushes::bigint[]
 from unnest(
     $3::bigint[], $4::bigint[], $5::bigint[], $6::smallint[], $7::date[], $8::timestamptz[], $9::int[], $10::int[],
-    $11::int[], $12::int[], $13::int[], $14::int[], $15::int[], $16::int[], $17::bigint[],
-    $18::text[], $19::text[], $20::text[]
+    $11::int[], $12::smallint[], $13::int[], $14::int[], $15::int[], $16::int[], $17::int[], $18::bigint[],
+    $19::int[], $20::smallint[], $21::text[], $22::text[], $23::text[], $24::text[]
 ) as t (
     view_id, visitor_key, page_id, device, local_day, started_at, active_ms, engaged_ms,
-    clicks, seq, viewport_h_px, doc_h_px, depth_px, depth_doc_h_px, exit_section_id,
-    section_ids, section_ms, section_flags
+    clicks, audience, seq, viewport_h_px, doc_h_px, depth_px, depth_doc_h_px, exit_section_id, bot_signs, bot_score,
+    section_ids, section_ms, section_flags, click_flushes
 )
 on conflict (shard_key, view_id) do update set
     started_at = excluded.started_at,
     active_ms = excluded.active_ms,
     engaged_ms = excluded.engaged_ms,
     clicks = excluded.clicks,
+    audience = excluded.audience,
     seq = excluded.seq,
     viewport_h_px = excluded.viewport_h_px,
     doc_h_px = excluded.doc_h_px,
     depth_px = excluded.depth_px,
     depth_doc_h_px = excluded.depth_doc_h_px,
     exit_section_id = excluded.exit_section_id,
+    bot_signs = excluded.bot_signs,
+    bot_score = excluded.bot_score,
+    click_flushes = excluded.click_flushes,
     section_ids = excluded.section_ids,
     section_ms = excluded.section_ms,
     section_flags = excluded.section_flags,
@@ -70,6 +79,12 @@ _PRUNE: LiteralString = """
 delete from view_states
 where shard_key = $1
     and changed_at < $2
+"""
+
+_DELETE: LiteralString = """
+-- rollup.states.delete_states
+delete from view_states
+where shard_key = $1
 """
 
 
@@ -99,6 +114,11 @@ async def prune_states(conn: Conn, shard_key: ShardKey, before: datetime) -> Non
     await conn.execute(_PRUNE, shard_key, before)
 
 
+async def delete_states(conn: Conn, shard_key: ShardKey) -> None:
+    """Forget all views of a shard key, for them to be counted anew in the same transaction."""
+    await conn.execute(_DELETE, shard_key)
+
+
 def _visit(row: asyncpg.Record) -> Visit:
     return Visit(
         view_id=row["view_id"],
@@ -110,6 +130,7 @@ def _visit(row: asyncpg.Record) -> Visit:
         active_ms=row["active_ms"],
         engaged_ms=row["engaged_ms"],
         clicks=row["clicks"],
+        audience=Audience(row["audience"]),
     )
 
 
@@ -124,6 +145,8 @@ def _view_state(row: asyncpg.Record) -> ViewState:
         depth_doc_h_px=row["depth_doc_h_px"],
         exit_section_id=row["exit_section_id"],
         sections=dict(zip(row["section_ids"], figures, strict=True)),
+        bot_signs=row["bot_signs"],
+        click_flushes=None if row["click_flushes"] is None else tuple(row["click_flushes"]),
     )
 
 
@@ -140,15 +163,19 @@ def _columns(state: ViewState) -> tuple[object, ...]:
         visit.active_ms,
         visit.engaged_ms,
         visit.clicks,
+        visit.audience,
         state.seq,
         state.viewport_h_px,
         state.doc_h_px,
         state.depth_px,
         state.depth_doc_h_px,
         state.exit_section_id,
+        state.bot_signs,
+        bots.score(state.bot_signs),
         _array_text(list(state.sections)),
         _array_text([time_ms for time_ms, _ in times]),
         _array_text([flags for _, flags in times]),
+        None if state.click_flushes is None else _array_text(state.click_flushes),
     )
 
 

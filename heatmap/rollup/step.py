@@ -3,23 +3,36 @@
 A worker that dies in the middle leaves nothing behind; its flushes are still unsettled and the next step takes them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import LiteralString
 
 import numpy as np
 
-from collector import store
+from collector import bots, store
 from collector.db import Conn
-from collector.ids import ShardKey, ViewId
-from heatmap.grid import ClickCells, box_edge_px, build_boxes, build_cells
-from heatmap.rollup.cells import write_parts
+from collector.ids import ShardKey, ViewId, site_of
+from collector.thresholds import load_threshold
+from heatmap.grid import ClickCells, box_edge_px, build_boxes, build_cells, merge_cells
+from heatmap.rollup.cells import take_cells, write_parts
 from heatmap.rollup.facts import ClickRows, parse_clicks, parse_views
 from heatmap.rollup.states import load_states, load_visits, write_states
-from heatmap.rollup.totals import write_tally
-from heatmap.visits import RowKey, Tally, ViewState, Visit, add_clicks, merge_states, tally_view, tally_visits
+from heatmap.rollup.tallies import write_tally
+from heatmap.visits import (
+    RowKey,
+    Tally,
+    ViewState,
+    Visit,
+    add_clicks,
+    judge_audience,
+    merge_states,
+    row_key,
+    tally_view,
+    tally_visits,
+)
 
 MAX_FLUSHES = 256
 MAX_BATCHES = 5_000
@@ -27,6 +40,10 @@ MAX_BATCHES = 5_000
 
 _TIME_BITS = 43
 """Unix ms fit until the year 2248, and beside them more rows than a step can touch."""
+
+_DAY = timedelta(days=1)
+_DAYS_OF_A_VIEW = 10
+"""A view is a week old at most when a batch of it comes; a day more on either side for clocks and time zones."""
 
 _WRITE_LOCK: LiteralString = """
 -- rollup.advance
@@ -55,10 +72,11 @@ class Advanced:
     is_busy: bool = False
 
 
-async def advance(conn: Conn, shard_key: ShardKey, now: datetime) -> Advanced:
+async def advance(conn: Conn, shard_key: ShardKey, now: datetime, threshold: int = bots.DEFAULT_THRESHOLD) -> Advanced:
     """Roll up the oldest unsettled flushes of one shard key and settle them, in one transaction.
 
-    Call it again until `flushes` is 0. Two callers at once are safe: the second finds the key busy.
+    `threshold` is the score from which a view is a bot's, unless its site has one of its own. Call it again until
+    `flushes` is 0. Two callers at once are safe: the second finds the key busy.
     """
     await conn.execute(_WRITE_LOCK, shard_key)
     async with conn.transaction():
@@ -67,19 +85,31 @@ async def advance(conn: Conn, shard_key: ShardKey, now: datetime) -> Advanced:
         flushes = take_oldest(await store.load_pending_flushes(conn, shard_key, MAX_FLUSHES))
         if not flushes:
             return Advanced()
-        reports = await store.copy_view_reports(conn, shard_key, flushes)
-        fresh = parse_views(reports, await store.copy_sections(conn, shard_key, flushes))
-        clicks = parse_clicks(await store.load_clicks(conn, shard_key, flushes))
-        old, new = await _load_changes(conn, shard_key, fresh, clicks)
-        flush_ids = [flush.flush_id for flush in flushes]
-        # A day's part is named by its highest flush, which no other step ever holds.
-        await write_parts(conn, shard_key, max(flush_ids), group_cells(clicks, new))
-        before = await load_visits(conn, shard_key, {state.visit.visitor_key for state in new.values()})
-        await write_tally(conn, shard_key, build_tally(old, new, before))
-        if new:
-            await write_states(conn, shard_key, list(new.values()), now)
-        batches = await store.settle(conn, shard_key, flush_ids)
-    return Advanced(len(flushes), batches, len(new), clicks.element_ids.size)
+        threshold = await load_threshold(conn, site_of(shard_key), threshold)
+        views, clicks = await count_flushes(conn, shard_key, flushes, threshold, now)
+        batches = await store.settle(conn, shard_key, [flush.flush_id for flush in flushes])
+    return Advanced(len(flushes), batches, views, clicks)
+
+
+async def count_flushes(
+    conn: Conn, shard_key: ShardKey, flushes: Sequence[store.PendingFlush], threshold: int, now: datetime
+) -> tuple[int, int]:
+    """Add whole flushes to the rollups, under the rollup lock; return the numbers of views and clicks in them."""
+    reports = await store.copy_view_reports(conn, shard_key, flushes)
+    fresh = parse_views(reports, await store.copy_sections(conn, shard_key, flushes))
+    clicks = parse_clicks(await store.load_clicks(conn, shard_key, flushes))
+    old, new = await _load_changes(conn, shard_key, fresh, clicks)
+    new = {view_id: judge_audience(state, threshold) for view_id, state in new.items()}
+    cells = await _move_clicks(conn, shard_key, old, new)
+    for row, fresh_cells in group_cells(clicks, new).items():
+        cells[row] = merge_cells([cells[row], fresh_cells]) if row in cells else fresh_cells
+    # A day's part is named by its highest flush, which no other step ever holds.
+    await write_parts(conn, shard_key, max(flush.flush_id for flush in flushes), cells)
+    before = await load_visits(conn, shard_key, {state.visit.visitor_key for state in new.values()})
+    await write_tally(conn, shard_key, build_tally(old, new, before))
+    if new:
+        await write_states(conn, shard_key, list(new.values()), now)
+    return len(new), clicks.element_ids.size
 
 
 def take_oldest(flushes: Sequence[store.PendingFlush]) -> Sequence[store.PendingFlush]:
@@ -93,7 +123,7 @@ def group_cells(clicks: ClickRows, states: Mapping[ViewId, ViewState]) -> dict[R
     if clicks.view_ids.size == 0:
         return {}
     views = [states[ViewId(view_id)] for view_id in clicks.view_ids.tolist()]
-    keys = [_row_key(state) for state in views]
+    keys = [row_key(state.visit) for state in views]
     rows = {key: number for number, key in enumerate(sorted(set(keys)))}
     row_of = np.array([rows[key] for key in keys], dtype=np.int64)[clicks.view_of]
     started_ms = np.array([_started_ms(state) for state in views], dtype=np.int64)
@@ -128,11 +158,52 @@ async def _load_changes(
     merged = old | {
         view_id: merge_states(old[view_id], state) if view_id in old else state for view_id, state in fresh.items()
     }
-    return old, {view_id: add_clicks(state, clicked.get(view_id, 0)) for view_id, state in merged.items()}
+    flushes = clicks.view_flushes
+    return old, {
+        view_id: add_clicks(state, clicked.get(view_id, 0), flushes.get(view_id, ()))
+        for view_id, state in merged.items()
+    }
 
 
-def _row_key(state: ViewState) -> RowKey:
-    return RowKey(state.visit.page_id, state.visit.local_day, state.visit.device)
+async def _move_clicks(
+    conn: Conn, shard_key: ShardKey, old: Mapping[ViewId, ViewState], new: Mapping[ViewId, ViewState]
+) -> dict[RowKey, ClickCells]:
+    """Take the counted clicks of views that changed their audience out of their rows; return them by their new rows.
+
+    Cells do not say whose clicks they are, so they are read again from the facts, by the flushes that hold them.
+    """
+    moved: defaultdict[RowKey, list[ClickCells]] = defaultdict(list)
+    for views in group_views(old[key] for key in old if old[key].visit.audience != new[key].visit.audience):
+        ids = [state.visit.view_id for state in views]
+        clicks = parse_clicks(await store.load_clicks(conn, shard_key, _find_places(views), ids))
+        await take_cells(conn, shard_key, group_cells(clicks, old))
+        for row, cells in group_cells(clicks, new).items():
+            moved[row].append(cells)
+    return {row: merge_cells(parts) for row, parts in moved.items()}
+
+
+def group_views(states: Iterable[ViewState]) -> Iterator[list[ViewState]]:
+    """Yield the views that have clicks in groups whose flushes can be read at once."""
+    group: list[ViewState] = []
+    weight = 0
+    for state in states:
+        group += [state] if state.click_flushes else []
+        weight += len(state.click_flushes or ())
+        if weight >= MAX_BATCHES:
+            yield group
+            group, weight = [], 0
+    if group:
+        yield group
+
+
+def _find_places(views: Iterable[ViewState]) -> list[store.PendingFlush]:
+    """Return the flushes that hold the clicks of the views, and among them every day on which they can have come."""
+    places: list[store.PendingFlush] = []
+    for state in views:
+        flushes, first = state.click_flushes or (), state.visit.started_at.date() - _DAY
+        places += [store.PendingFlush(flush_id, first, 0) for flush_id in flushes]
+        places += [store.PendingFlush(flushes[0], first + number * _DAY, 0) for number in range(_DAYS_OF_A_VIEW)]
+    return places
 
 
 def _started_ms(state: ViewState) -> int:
