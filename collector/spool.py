@@ -31,6 +31,7 @@ WAITING_MAX_BYTES = 64 << 20
 _GROUP_BYTES = 4 << 20  # most that is written and synced at once
 _SMALLEST_SEGMENT_BYTES = 64 << 10
 _SEGMENTS = 8  # at least so many share the limit, so that space is given back in parts
+_LARGE_BYTES = 64 << 10
 _PAUSE_S = 0.5  # after the disk refused, nothing is tried for this long
 _ADOPTION_PAUSE_S = 10.0  # between two looks for slots that nobody holds
 
@@ -132,8 +133,8 @@ class Spool:
 
     @property
     def is_full(self) -> bool:
-        """Whether an append would be refused now: the limit is reached, or the disk refused half a second ago."""
-        return self._refusal(0) is not None
+        """Whether a large append would be refused now: the limit is near, or the disk refused half a second ago."""
+        return self._refusal(min(_LARGE_BYTES, self._max_bytes // _SEGMENTS)) is not None
 
     def append(self, payload: bytes) -> asyncio.Future[None]:
         """Return a future that is done once the payload is on the disk.
