@@ -14,7 +14,7 @@ from aiohttp import web
 _TURNS = 4
 """Turns of the loop in which a connection is taken, read, parsed and given to its handler."""
 _MOST = 4_096
-"""Connections taken in one turn, as many as a socket may hold: who connects faster cannot keep the server from ending."""
+"""Connections taken in one turn, as many as a socket holds: who connects faster cannot keep the server from ending."""
 
 
 @dataclass(slots=True)
