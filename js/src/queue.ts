@@ -3,7 +3,7 @@
  * Lives in memory only.
  */
 import { guarded, type Stop } from './guard';
-import { clockMs } from './screen';
+import { clockMs, isVisible } from './screen';
 import { type Batch, encode } from './wire';
 
 /** Batches kept while the collector cannot be reached; the oldest gives way. */
@@ -12,10 +12,12 @@ const FIRST_PAUSE_MS = 1000;
 const MAX_PAUSE_MS = 60000;
 /** An answer that takes longer is not waited for, ms. */
 const ANSWER_MS = 30000;
-/** Bodies in flight that may outlive the page, characters: browsers allow 64 KiB in all. */
-const MAX_KEEPALIVE_CHARS = 30000;
+/** Bodies in flight that may outlive the page, bytes (characters where it is plain): browsers allow 64 KiB in all. */
+const MAX_KEEPALIVE_BYTES = 30000;
 /** What was sent this recently is on its way and outlives the page, ms. */
 const RECENT_MS = 500;
+/** Shorter bodies are not worth compressing, characters. */
+const MIN_PACKED_CHARS = 1000;
 
 interface Waiting {
   readonly batch: Batch;
@@ -45,9 +47,8 @@ export function openQueue(endpoint: string, emptied: () => void): Queue {
     const first = waiting[0];
     if (isSending || timer || !first) return;
     isSending = true;
-    first.sentAt = clockMs();
-    // A body that the browser refuses to let outlive the page would be refused each time.
-    post(endpoint, first.batch, !failures, (status, response) => {
+    // After a failure it goes plain and with the page: what the browser refused once it would refuse each time.
+    post(endpoint, first, !failures, (status, response) => {
       isSending = false;
       if (!status || status === 429 || status >= 500) return pause(Number(response?.headers.get('retry-after')) || 0);
       failures = 0;
@@ -102,8 +103,8 @@ function stamped(batch: Batch): string {
 /** Posts and calls `answered` once: with 0 where no answer came. */
 function post(
   endpoint: string,
-  batch: Batch,
-  mayOutlive: boolean,
+  item: Waiting,
+  isFirst: boolean,
   answered: (status: number, response?: Response) => void,
 ): void {
   let isOpen = true;
@@ -114,16 +115,33 @@ function post(
     answered(status, response);
   });
   const timer = setTimeout(answer, ANSWER_MS, 0);
-  // A page's patched fetch may throw at once.
-  try {
-    const body = stamped(batch);
-    fetch(endpoint, request(body, mayOutlive && body.length < MAX_KEEPALIVE_CHARS)).then(
-      (response) => answer(response.status, response),
-      () => answer(0),
-    );
-  } catch {
-    answer(0);
-  }
+  const body = stamped(item.batch);
+  const send = (packed?: Blob) => {
+    const size = packed?.size ?? body.length;
+    // A page's patched fetch may throw at once.
+    try {
+      // A page that is left while its batch is being packed sends it plain: only from here on is it on its way.
+      item.sentAt = clockMs();
+      // Said in the address: a Content-Encoding header would cost a preflight.
+      fetch(
+        packed ? `${endpoint}?e=gzip` : endpoint,
+        request(packed ?? body, isFirst && size < MAX_KEEPALIVE_BYTES),
+      ).then(
+        (response) => answer(response.status, response),
+        () => answer(0),
+      );
+    } catch {
+      answer(0);
+    }
+  };
+  // Packing takes a while, which a page that goes does not have.
+  if (isFirst && isVisible() && body.length > MIN_PACKED_CHARS) pack(body).then(send, () => send());
+  else send();
+}
+
+/** Resolves to the body as gzip; rejects where the browser cannot. The blob has no type, so it is posted without one. */
+async function pack(body: string): Promise<Blob> {
+  return new Response(new Blob([body]).stream().pipeThrough(new CompressionStream('gzip'))).blob();
 }
 
 /** The same id goes out a second time where the first sending has no answer yet: the collector stores it once. */
@@ -134,13 +152,13 @@ function postLast(endpoint: string, batch: Batch): void {
   else navigator.sendBeacon(endpoint, body);
 }
 
-function request(body: string, keepalive: boolean): RequestInit {
+function request(body: string | Blob, keepalive: boolean): RequestInit {
   return {
     method: 'POST',
     body,
     keepalive,
     credentials: 'omit',
-    // No preflight: a string body is text/plain.
+    // No preflight: a string body is text/plain, and a blob without a type has none.
     mode: 'cors',
     referrerPolicy: 'origin',
   };
