@@ -22,8 +22,8 @@ from types import FrameType
 from heatmap.__main__ import main as jalki
 
 from .bodies import Headers, Order
-from .load import Job
-from .stage import SITE_KEY, open_stage, running_load, running_ours
+from .load import STUCK_S, Job, Report
+from .stage import SITE_KEY, open_stage, running_ours, running_steered
 
 _INTERVAL_S = 0.001  # the kernel rounds it up to its own tick
 _ALWAYS = 0.97  # what is always on the stack started the loop
@@ -118,7 +118,11 @@ async def run(options: argparse.Namespace) -> None:
     """Profile one closed loop; what the profiled process prints goes to stderr."""
     way = [sys.executable, "-m", "bench.ingest.profile", "--serve", "calls" if options.calls else "samples"]
     program = [*way, str(options.top)]
-    async with open_stage() as stage, running_load() as load, running_ours(stage, 1, program=program) as server:
+    async with (
+        open_stage() as stage,
+        running_steered("load") as load,
+        running_ours(stage, 1, program=program) as server,
+    ):
         for seconds in (1.0, options.seconds):
             order = Order(SITE_KEY, options.clicks, int(seconds * 40_000), int(seconds * 1000), options.headers)
             job = Job(order, "127.0.0.1", server.port, options.connections, seconds)
@@ -127,7 +131,7 @@ async def run(options: argparse.Namespace) -> None:
             is_last = seconds == options.seconds
             if is_last:
                 server.processes[0].send_signal(signal.SIGUSR1)
-            report = await load.run(job)
+            report = await load.run(Report, seconds + 2 * STUCK_S)
         events = report.acknowledged * options.clicks
         own, postgres = server.cpu_s() - before[0], stage.postgres_cpu_s() - before[1]
         print(f"{report.rate:,.0f} requests/s, {events / report.seconds:,.0f} events/s while profiled,", report.answers)

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -22,7 +23,7 @@ from collector.sites import NewSite, add_site
 
 from .bodies import ORIGIN
 from .cpu import tree_cpu_s
-from .load import GO, READY, STUCK_S, Job, Report
+from .load import GO, READY
 
 TESTS = Path(__file__).parents[2]
 SITE_KEY = "benchKey_01"
@@ -40,6 +41,7 @@ UNLIMITED = {
 _START_TIMEOUT_S = 60
 _STOP_TIMEOUT_S = 20
 _LINE_BYTES = 16 << 20
+_Report = TypeVar("_Report", bound=msgspec.Struct)
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -78,27 +80,27 @@ class Server:
         return sum(tree_cpu_s(process.pid) for process in self.processes)
 
 
-class Load:
-    """The process that sends."""
+class Steered:
+    """A process of this package that takes a job on stdin, says when it is ready, waits for the word, and reports."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         self._in, self._out = process.stdin, process.stdout
 
-    async def prepare(self, job: Job) -> None:
-        """Return once everything is built and connected."""
+    async def prepare(self, job: msgspec.Struct) -> None:
+        """Return once everything is in place."""
         self._in.write(msgspec.json.encode(job) + b"\n")
         async with asyncio.timeout(_START_TIMEOUT_S):
-            assert await self._out.readline() == READY, "the load ended before it was ready"
+            assert await self._out.readline() == READY, "a process ended before it was ready"
 
-    async def run(self, job: Job) -> Report:
-        """Send, after `prepare`, and return what became of it."""
+    async def run(self, kind: type[_Report], timeout_s: float) -> _Report:
+        """Give the word, after `prepare`, and return the report."""
         self._in.write(GO)
-        async with asyncio.timeout(job.seconds + 2 * STUCK_S):
+        async with asyncio.timeout(timeout_s):
             line = await self._out.readline()
-        assert line, "the load ended in mid-run"
-        return msgspec.json.decode(line, type=Report)
+        assert line, "a process ended in mid-run"
+        return msgspec.json.decode(line, type=kind)
 
 
 @asynccontextmanager
@@ -125,10 +127,10 @@ def _make_folder() -> Path:
 
 
 @asynccontextmanager
-async def running_load() -> AsyncIterator[Load]:
-    """Yield a load."""
-    async with _running(_module("load")) as process:
-        yield Load(process)
+async def running_steered(name: str) -> AsyncIterator[Steered]:
+    """Yield a module of this package that waits for jobs."""
+    async with _running(_module(name)) as process:
+        yield Steered(process)
 
 
 @asynccontextmanager
@@ -144,20 +146,15 @@ async def running_ours(stage: Stage, workers: int, program: Sequence[str] = JALK
 
 
 @asynccontextmanager
-async def running_rival(name: str, workers: int, *arguments: str) -> AsyncIterator[Server]:
-    """Yield a module of this package as a server of `workers` processes on one port."""
-    async with _running_all(name, workers, arguments) as server:
-        yield server
-
-
-@asynccontextmanager
-async def _running_all(name: str, workers: int, arguments: Sequence[str], port: int = 0) -> AsyncIterator[Server]:
-    async with _running([*_module(name), "--port", str(port), *arguments]) as process:
+async def running_rival(name: str, workers: int, database_url: str = "", port: int = 0) -> AsyncIterator[Server]:
+    """Yield a module of this package as a server of `workers` processes on one port, any by default."""
+    command = [*_module(name), f"--port={port}", f"--database-url={database_url}"]
+    async with _running(command) as process:
         port = int((await _ready(process)).url.rpartition(":")[2])
         if workers == 1:
             yield Server((process,), port)
             return
-        async with _running_all(name, workers - 1, arguments, port) as others:
+        async with running_rival(name, workers - 1, database_url, port) as others:
             yield Server((process, *others.processes), port)
 
 
