@@ -39,16 +39,19 @@ async def load_rollups(conn: Conn) -> Recount:
     """Return the tables in the form of the recount."""
     stored = Recount()
     for row in await conn.fetch("select * from rollup_pages"):
-        stored.pages[row["page_id"], row["local_day"], row["device"]] = _figures(row, PAGE_FIGURES, PAGE_HISTOGRAMS)
+        stored.pages[_row_key(row)] = _figures(row, PAGE_FIGURES, PAGE_HISTOGRAMS)
     for row in await conn.fetch("select * from rollup_sections"):
-        key = (row["page_id"], row["local_day"], row["device"], row["section_id"])
-        stored.sections[key] = _figures(row, SECTION_FIGURES, SECTION_HISTOGRAMS)
+        stored.sections[*_row_key(row), row["section_id"]] = _figures(row, SECTION_FIGURES, SECTION_HISTOGRAMS)
     grouped: dict[tuple, list[bytes]] = {}
     for row in await conn.fetch("select * from rollup_clicks order by part_id"):
-        grouped.setdefault((row["page_id"], row["local_day"], row["device"]), []).append(row["cells"])
+        grouped.setdefault(_row_key(row), []).append(row["cells"])
     for key, parts in grouped.items():
         stored.cells[key] = _cell_counts(parts)
     return stored
+
+
+def _row_key(row: asyncpg.Record) -> tuple:
+    return row["page_id"], row["local_day"], row["device"], row["audience"]
 
 
 def _cell_counts(parts: list[bytes]) -> Counter:
@@ -180,8 +183,8 @@ async def test_parts_of_clicks_are_merged_before_there_are_too_many(pool: Pool):
             await store_flush(conn, site, [sent], number)
             await advance(conn, site.shard_keys[0], NOW)
 
-        query = "select max(n) from (select count(*) as n from rollup_clicks group by page_id, local_day, device) t"
-        assert await conn.fetchval(query) <= MAX_PARTS
+        counts = "select count(*) as n from rollup_clicks group by page_id, local_day, device, audience"
+        assert await conn.fetchval(f"select max(n) from ({counts}) t") <= MAX_PARTS
         assert_equal(await load_rollups(conn), recount(traffic))
 
 

@@ -1,12 +1,14 @@
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import permutations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.ids import WHOLE_SITE, Device, PageId, SectionId, ViewId, VisitorKey
+from collector.ids import WHOLE_SITE, Audience, BotSign, Device, FlushId, PageId, SectionId, ViewId, VisitorKey
 from heatmap.visits import (
+    MAX_CLICK_FLUSHES,
     RowKey,
     SectionKey,
     Tally,
@@ -14,6 +16,7 @@ from heatmap.visits import (
     Visit,
     add_clicks,
     is_bounce,
+    judge_audience,
     merge_states,
     split_sessions,
     tally_view,
@@ -205,6 +208,33 @@ def test_the_order_of_reports_does_not_show(reports: list[ViewState]):
 
 def test_adding_clicks_adds_to_what_was_known():
     """Clicks are events: they add up, where all else of a report is a total so far."""
-    state = add_clicks(add_clicks(_state(_visit(1, 0)), 2), 3)
+    state = add_clicks(add_clicks(_state(_visit(1, 0)), 2, [FlushId(7)]), 3, [FlushId(8), FlushId(9)])
 
-    assert state.visit.clicks == 5
+    assert (state.visit.clicks, state.click_flushes) == (5, (7, 8, 9))
+
+
+def test_one_sign_in_any_report_makes_a_bot_of_the_view():
+    """Signs add up over the reports of a view, whichever comes first; the threshold decides."""
+    state = merge_states(_state(_visit(1, 0), bot_signs=BotSign.WEBDRIVER), _state(_visit(1, 0), seq=1))
+
+    assert judge_audience(state, 50).visit.audience is Audience.BOTS
+    assert judge_audience(state, 91).visit.audience is Audience.PEOPLE
+
+
+def test_a_view_whose_clicks_cannot_be_found_stays_where_it_is():
+    """With more flushes than are remembered the audience is final, so that figures and clicks never part."""
+    state = add_clicks(_state(_visit(1, 0)), 2, [FlushId(number) for number in range(MAX_CLICK_FLUSHES + 1)])
+
+    assert state.click_flushes is None
+    assert judge_audience(replace(state, bot_signs=BotSign.WEBDRIVER), 50).visit.audience is Audience.PEOPLE
+
+
+def test_what_a_bot_did_is_in_no_persons_session():
+    """A visitor whose second view is a bot's counts once with people and once with bots."""
+    tally = Tally()
+
+    tally_visits(tally, [_visit(1, 0), replace(_visit(2, 1), audience=Audience.BOTS)], 1)
+
+    for audience in Audience:
+        page = tally.pages[RowKey(HOME, DAY, Device.DESKTOP, audience)]
+        assert (page.visitors, page.sessions, page.entries, page.bounces) == (1, 1, 1, 1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from collector.bots import find_signs, score
 from collector.db import Conn
 from collector.ids import flush_id, text_id
 from collector.rows import Arrival, BatchRows, RowBuilder
@@ -24,6 +25,9 @@ STEPS = ["#buy", "#menu", "#intro", "#story", "#end"]
 SECTIONS = [2, 3, 4]
 WIDTHS = {1440: 1, 390: 3}
 SALT = b"s" * 32
+WEBDRIVER, SCRIPTED = 1, 4
+MARKS = [0, 0, 0, 0, SCRIPTED, WEBDRIVER]
+"""What the browser of a view may show from some report on: nothing, a weak mark, or a mark that makes a bot of it."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,9 @@ def make_traffic(rng: random.Random, views: int) -> list[Sent]:
 def build_batch_rows(sent: Sent, site: Site) -> BatchRows:
     batch = decode_batch(json.dumps(sent.body).encode())
     assert isinstance(batch, Batch), batch
-    return RowBuilder(Dictionaries()).build(batch, site, SALT, Arrival(sent.received_ms, "192.0.2.7", sent.user_agent))
+    signs = find_signs(sent.user_agent, "192.0.2.7", batch)
+    arrival = Arrival(sent.received_ms, "192.0.2.7", sent.user_agent, signs, score(signs))
+    return RowBuilder(Dictionaries()).build(batch, site, SALT, arrival)
 
 
 async def store_flush(conn: Conn, site: Site, sent: Iterable[Sent], number: int) -> int:
@@ -77,9 +83,11 @@ def _make_view(rng: random.Random, number: int) -> list[Sent]:
     doc_h, engaged, depth, active = rng.choice([600, 3_000, 4_200]), 0, 500, 0
     clicks_on: Counter[int] = Counter()
     sections: dict[int, list[int]] = {}
-    user_agent, path = f"visitor {rng.randrange(5)}", rng.choice(PATHS)
+    user_agent, path = f"Mozilla/5.0 (visitor {rng.randrange(5)})", rng.choice(PATHS)
+    marks = 0
     sent = []
     for seq in range(rng.randint(1, 4)):
+        marks = marks or rng.choice(MARKS)
         engaged += rng.randrange(60) * 100
         active = max(active, engaged) + rng.randrange(1_000_000)
         depth = min(doc_h, depth + rng.randrange(1_500))
@@ -87,6 +95,7 @@ def _make_view(rng: random.Random, number: int) -> list[Sent]:
         changed = _change_sections(rng, sections)
         w = {"i": f"{number + 1:016x}", "s": started_ms, "q": seq, "n": 0, "p": path, "c": 0}
         w |= {"a": active, "e": engaged, "h": [depth, doc_h], "x": rng.choice(SECTIONS)}
+        w |= {"m": marks} if marks else {}
         body = {
             "v": 1,
             "b": f"{rng.getrandbits(128):032x}",
@@ -131,7 +140,7 @@ def recount(sent: Sequence[Sent]) -> Recount:
     result = Recount()
     for view in views:
         _count_view(result, pages, view)
-    for visits in _group(views, lambda view: (view["visitor"], view["day"])).values():
+    for visits in _group(views, lambda view: (view["visitor"], view["day"], view["bot"])).values():
         _count_visits(pages, sorted(visits, key=lambda view: (view["start"], view["id"])))
     result.pages |= {key: +figures for key, figures in pages.items()}
     return result
@@ -156,6 +165,7 @@ def _final_view(reports: Sequence[Sent]) -> dict:
         "page": text_id(last["w"]["p"]),
         "day": datetime.fromtimestamp(start / 1000, ZONE).date(),
         "device": WIDTHS[last["g"][0][0]],
+        "bot": int(any(each.body["w"].get("m") == WEBDRIVER for each in reports)),
         "start": start,
         "active": max(each.body["w"]["a"] for each in reports),
         "engaged": max(each.body["w"]["e"] for each in reports),
@@ -168,7 +178,7 @@ def _final_view(reports: Sequence[Sent]) -> dict:
 
 
 def _count_view(result: Recount, pages: Mapping[tuple, Counter], view: Mapping) -> None:
-    row = (view["page"], view["day"], view["device"])
+    row = (view["page"], view["day"], view["device"], view["bot"])
     for key in (row, (0, *row[1:])):
         pages[key].update({"views": 1, "clicks": len(view["clicks"]), "engaged_ms": view["engaged"]})
         pages[key]["engaged", view["engaged"] // 100] += 1
@@ -205,12 +215,12 @@ def _count_visits(pages: Mapping[tuple, Counter], visits: Sequence[Mapping]) -> 
         for group in groups:
             for page in {0, *(view["page"] for view in group)}:
                 first = next(view for view in group if page in {0, view["page"]})
-                pages[page, first["day"], first["device"]][figure] += 1
+                pages[page, first["day"], first["device"], first["bot"]][figure] += 1
     for session in sessions:
         entry = session[0]
         bounced = len(session) == 1 and entry["engaged"] < 10_000 and not entry["clicks"]
         for page in (0, entry["page"]):
-            pages[page, entry["day"], entry["device"]].update({"entries": 1, "bounces": int(bounced)})
+            pages[page, entry["day"], entry["device"], entry["bot"]].update({"entries": 1, "bounces": int(bounced)})
 
 
 def _group(items: Iterable[dict], key) -> dict:
