@@ -1,14 +1,15 @@
 # `make demo` and `make test` do all their own set-up. Recipes use relative paths only, so that the checkout may lie anywhere.
 .POSIX:
 .SUFFIXES:
-.PHONY: help demo test check bench chaos shots lock js clean
+.PHONY: help demo test check bench chaos chaos-long shots lock js clean
 
 help:
 	@echo 'make demo    run jalki with a sample shop (ARGS="--port 9000" adds options)'
 	@echo 'make test    check, then every test (ARGS="tests/collector -k migrate" chooses)'
 	@echo 'make check   lint, types, import layers, the snippet and its rebuild'
 	@echo 'make bench   every benchmark'
-	@echo 'make chaos   kill -9 everything under load, again and again (ARGS="--rounds 300")'
+	@echo 'make chaos   kill, freeze, fill, tear, overload, and recount (ARGS="--only kill", ARGS=--mutants)'
+	@echo 'make chaos-long   the same for an hour, as long as the targets say'
 	@echo 'make shots   take the screenshots of the README anew'
 	@echo 'make js      rebuild the snippet that ships in collector/dist'
 	@echo 'make lock    resolve the dependencies anew'
@@ -31,7 +32,11 @@ bench:
 
 chaos:
 	@sh .ci/venv requirements-dev.lock
-	@PYTHONPATH=tests exec .venv/bin/python tests/chaos/kill_rounds.py $(ARGS)
+	@PYTHONPATH=tests exec .venv/bin/python tests/chaos $(ARGS)
+
+chaos-long:
+	@sh .ci/venv requirements-dev.lock
+	@PYTHONPATH=tests exec .venv/bin/python tests/chaos --long $(ARGS)
 
 shots:
 	@sh .ci/venv requirements-dev.lock

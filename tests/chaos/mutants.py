@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from collector import app, buffer, store
+from collector import app, buffer, segments, spool, spool_files, store
 from collector.rows import BatchRows
 from heatmap.__main__ import main
 
@@ -62,8 +62,65 @@ def ignores_the_ledger() -> None:
     old = _replace(store, "write_entries", write_entries)
 
 
+def skips_the_sync() -> None:
+    """The spool never waits for the disk."""
+    _replace(spool_files, "_sync_data", lambda _fd: None)
+
+
+def acknowledges_before_the_disk() -> None:
+    """The spool says at once that it has a batch."""
+
+    def append(self: spool.Spool, payload: bytes) -> "asyncio.Future[None]":
+        old(self, payload)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
+
+    old = _replace(spool.Spool, "append", append)
+
+
+def writes_nothing_to_the_spool() -> None:
+    """The spool's files stay empty."""
+    _replace(spool_files.AppendedFile, "append", lambda _self, _data: None)
+
+
+def acknowledges_on_a_full_disk() -> None:
+    """What the disk refuses counts as stored."""
+
+    def refuse(_self: spool.Spool, group: Any, _error: Exception) -> None:
+        for one in group:
+            if not one.done.done():
+                one.done.set_result(None)
+
+    _replace(spool.Spool, "_refuse", refuse)
+
+
+def believes_any_checksum() -> None:
+    """A frame of the spool is taken as it is, whatever its checksum says."""
+    _replace(segments, "extend", lambda crc, _payload: _AnyChecksum(crc))
+
+
+class _AnyChecksum(int):
+    """A number that equals every other."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = int.__hash__
+
+
 MUTANTS: dict[str, Callable[[], None]] = {
-    fault.__name__: fault for fault in (answers_before_commit, forgets_failed_flushes, ignores_the_ledger)
+    fault.__name__: fault
+    for fault in (
+        answers_before_commit,
+        forgets_failed_flushes,
+        ignores_the_ledger,
+        skips_the_sync,
+        acknowledges_before_the_disk,
+        writes_nothing_to_the_spool,
+        acknowledges_on_a_full_disk,
+        believes_any_checksum,
+    )
 }
 """The faults by name."""
 

@@ -196,11 +196,11 @@ class Recorder:
         body = self.bodies.build(batch, self.sent[batch])
         is_stubborn = self.rng.random() < wave.retry_share
         while True:
-            answer = await self._ask(line, batch, body)
+            answer = await self._ask(wave, line, batch, body)
             if answer.status not in {0, 429, 503} or not is_stubborn or self.ended.is_set():
                 return
 
-    async def _ask(self, line: HttpLine, batch: str, body: bytes) -> Answer:
+    async def _ask(self, wave: Wave, line: HttpLine, batch: str, body: bytes) -> Answer:
         began = time.monotonic()
         try:
             answer = await line.post("/v1/events", body)
@@ -209,7 +209,7 @@ class Recorder:
         ended = time.monotonic()
         said = f"{answer.status} {ended - began:.4f} {answer.retry_after or '-'} {answer.reason or '-'}"
         self.file.write(f"a {ended:.4f} {batch} {said}\n")
-        if answer.status in {0, 503}:
+        if answer.status in {0, 429, 503} and not wave.rate:
             await asyncio.sleep(_REFUSED_PAUSE_S)
         return answer
 

@@ -11,7 +11,7 @@ from runs import Figure, Plan, RunResult
 from stage import CollectorProcess, Stage, open_stage
 
 NAME = "Postgres away under load"
-MUTANTS: tuple[str, ...] = ()
+MUTANTS = ("writes_nothing_to_the_spool",)
 _MEMORY_MB = 64
 _LOAD = {"senders": 16, "clicks": (0, 20), "think_s": 0.02, "retry_share": 1.0}
 

@@ -17,13 +17,25 @@ _STEADY_S = 0.5
 _PAUSE_S = 0.1
 
 _LEDGER = "select replace(batch_id::text, '-', '') as batch from ledger where shard_key >> 8 = $1"
-_REPORTS = "select view_id, count(*) as reports from view_reports where shard_key >> 8 = $1 group by view_id"
+_REPORTS = """\
+select view_id, count(*) as reports,
+    count(*) filter (where (seq, active_ms, engaged_ms, depth_px, depth_doc_h_px) <> (0, 500, 400, 900, 2000)) as wrong
+from view_reports
+where shard_key >> 8 = $1
+group by view_id
+"""
 _CLICKS = """\
-select view_id, count(*) as clicks, count(*) filter (where x_px <> (view_id & 1023)) as wrong
+select view_id, count(*) as clicks,
+    count(*) filter (
+        where (x_px, y_px, at_ms, element_w_px, element_h_px) <> (view_id & 1023, 50, 10 * nth, 80, 20)
+           or (viewport_w_px, viewport_h_px, doc_w_px, doc_h_px) <> (1440, 900, 1440, 2000)
+           or (x_frac, y_frac, kind) <> (128, 128, 0)
+    ) as wrong
 from clicks
 where shard_key >> 8 = $1
 group by view_id
 """
+"""What every batch of `oracle.Bodies` holds, so that a value which nobody sent is seen."""
 _TOTALS = """\
 select
     (select coalesce(sum(clicks), 0) from rollup_clicks where shard_key >> 8 = $1) as on_map,
@@ -86,15 +98,16 @@ async def wait_steady(conn: Conn, site_id: int, timeout_s: float) -> None:
 async def recount(conn: Conn, site_id: int, notes: Notes) -> Recount:
     """Return what is lost, made up and doubled."""
     ledger = await _ledger(conn, site_id)
-    reports = {row["view_id"]: row["reports"] for row in await conn.fetch(_REPORTS, site_id)}
+    reports = {row["view_id"]: row for row in await conn.fetch(_REPORTS, site_id)}
     clicks = {row["view_id"]: row for row in await conn.fetch(_CLICKS, site_id)}
     sent = {batch_view(batch): (batch, count) for batch, count in notes.sent.items()}
-    wrong = {view for view, row in clicks.items() if view not in sent or row["wrong"]}
+    rows = [*reports.items(), *clicks.items()]
+    wrong = {view for view, row in rows if view not in sent or row["wrong"]}
     return Recount(
         lost=sum(not _is_whole(batch, count, ledger, reports, clicks) for batch, count in notes.acknowledged.items()),
-        phantom=len(ledger - notes.sent.keys()) + len(reports.keys() - sent.keys() | wrong),
+        phantom=max(len(ledger - notes.sent.keys()), len(wrong)),
         duplicates=sum(
-            reports.get(view, 0) > 1 or (view in clicks and clicks[view]["clicks"] > count)
+            (view in reports and reports[view]["reports"] > 1) or (view in clicks and clicks[view]["clicks"] > count)
             for view, (_, count) in sent.items()
         ),
         stored=len(ledger),
@@ -107,13 +120,18 @@ async def roll_up(conn: Conn, site_id: int) -> Totals:
     for key in shard_keys(site_id, 1):
         while (await advance(conn, key, datetime.now(UTC))).flushes:
             pass
+    return await compare_totals(conn, site_id)
+
+
+async def compare_totals(conn: Conn, site_id: int) -> Totals:
+    """Return the sums of the rollups beside those of the facts."""
     clicks = await conn.fetchval("select count(*) from clicks where shard_key >> 8 = $1", site_id)
     views = await conn.fetchval("select count(distinct view_id) from view_reports where shard_key >> 8 = $1", site_id)
     return Totals(clicks, views, *map(int, await conn.fetchrow(_TOTALS, site_id)))
 
 
 def _is_whole(
-    batch: str, count: int, ledger: set[str], reports: dict[int, int], clicks: dict[int, asyncpg.Record]
+    batch: str, count: int, ledger: set[str], reports: dict[int, asyncpg.Record], clicks: dict[int, asyncpg.Record]
 ) -> bool:
     view = batch_view(batch)
     return batch in ledger and view in reports and (clicks[view]["clicks"] if view in clicks else 0) >= count

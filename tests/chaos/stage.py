@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import datetime
 import os
+import re
 import signal
 import socket
 import sys
@@ -12,6 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import aiohttp
 import asyncpg
 import msgspec
 from notes import Notes, read_notes
@@ -187,6 +189,13 @@ class Stage:
         acknowledged = len(self.oracle.notes().acknowledged)
         return RunResult(name, acknowledged, counted.lost, counted.phantom, counted.duplicates, figures)
 
+    async def metric(self, name: str) -> int:
+        """Return a figure of the collector's `/metrics`, all its processes together; 0 where it has none."""
+        async with aiohttp.ClientSession() as session, session.get(f"http://{HOST}:{self.port}/metrics") as answer:
+            text = await answer.text()
+        found = re.findall(rf"^jalki_collector_{name}(?:{{[^}}]*}})? ([0-9.e+]+)$", text, re.MULTILINE)
+        return sum(int(float(value)) for value in found)
+
     def log_tail(self) -> str:
         """Return the last lines that a collector wrote."""
         log = self.plan.folder / "collector.log"
@@ -215,7 +224,7 @@ async def open_stage(plan: Plan) -> AsyncIterator[Stage]:
     """Yield a stage; at the end its processes are gone and Postgres is as it was."""
     url = await plan.postgres.create_database()
     site = await _add_site(url)
-    stage = Stage(plan, url, site, await _start_oracle(plan), free_port())
+    stage = Stage(plan, url, site, await start_oracle(plan), free_port())
     try:
         yield stage
     finally:
@@ -230,7 +239,8 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-async def _start_oracle(plan: Plan) -> Oracle:
+async def start_oracle(plan: Plan) -> Oracle:
+    """Return an oracle whose record is in the run's folder."""
     record = plan.folder / "record"
     record.touch()
     process = await asyncio.create_subprocess_exec(
