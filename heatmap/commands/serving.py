@@ -8,6 +8,7 @@ from aiohttp import web
 
 from collector import db
 from collector.app import setup_collector
+from collector.metrics import Metrics
 from collector.settings import Settings
 from heatmap.commands.patience import reach_while_answering
 from heatmap.commands.place import open_place
@@ -16,21 +17,22 @@ from heatmap.commands.web import serve
 from heatmap.commands.workers import Part
 from heatmap.dashboard import setup_dashboard
 
-_SETUPS = {
-    Part.COLLECTOR: (setup_collector,),
-    Part.DASHBOARD: (setup_dashboard,),
-    Part.WHOLE: (setup_collector, setup_dashboard),  # in this order: the dashboard answers all the rest
-}
-
 
 @asynccontextmanager
-async def serving_part(part: Part, settings: Settings, sock: socket.socket) -> AsyncIterator[None]:
-    """Answer requests on `sock` while the block runs; entered once Postgres is there."""
+async def serving_part(
+    part: Part, settings: Settings, sock: socket.socket, metrics: Metrics | None = None
+) -> AsyncIterator[None]:
+    """Answer requests on `sock` while the block runs; entered once Postgres is there.
+
+    `metrics` is given where several processes count together.
+    """
     async with AsyncExitStack() as stack:
         pool = await reach_while_answering(lambda: _open_pool(stack, settings), sock)
         app = web.Application(client_max_size=settings.body_max_bytes)
-        for setup in _SETUPS[part]:
-            setup(app, settings, pool)
+        if part in {Part.COLLECTOR, Part.WHOLE}:
+            setup_collector(app, settings, pool, metrics=metrics)
+        if part in {Part.DASHBOARD, Part.WHOLE}:  # the last, as it answers all the rest
+            setup_dashboard(app, settings, pool)
         await stack.enter_async_context(serve(app, sock))
         yield
 

@@ -7,7 +7,8 @@ made in between wait for the new one instead of being refused; the ones a killed
 import asyncio
 import socket
 import sys
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from enum import Enum
@@ -38,8 +39,16 @@ async def running_processes(part: Part, settings: Settings, sock: socket.socket)
         SettingsError: processes cannot share a port here.
     """
     sockets = share_port(sock, settings.workers)
-    environ = dump_settings(share_out(settings))
-    keepers = [_build_keeper(part, number, one, environ) for number, one in enumerate(sockets)]
+    with tempfile.TemporaryDirectory(prefix="jalki-run-", ignore_cleanup_errors=True) as run_dir:
+        environ = dump_settings(share_out(settings))
+        keepers = [Keeper(_describe(part, number, one, environ, run_dir)) for number, one in enumerate(sockets)]
+        async with _kept(keepers, sockets):
+            yield
+
+
+@asynccontextmanager
+async def _kept(keepers: Sequence[Keeper], sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
+    """Run the keepers while the block runs; entered once each has a process that answers."""
     tasks = [asyncio.create_task(keeper.keep(is_needed=True)) for keeper in keepers]
     try:
         for keeper, task in zip(keepers, tasks, strict=True):
@@ -72,16 +81,11 @@ def share_port(sock: socket.socket, count: int) -> list[socket.socket]:
 
 
 def share_out(settings: Settings) -> Settings:
-    """Return the settings of each process: what bounds a site or the machine is shared out between them.
+    """Return the settings of each process: the batches that a site may send are shared out, as its visitors are.
 
-    What bounds one sender is not, as its connection stays with one process.
+    What bounds a sender is not, because its connection stays with one process; nor what bounds a process.
     """
-    count = settings.workers
-    return replace(
-        settings,
-        site_rate=-(-settings.site_rate // count),
-        queue_max_batches=-(-settings.queue_max_batches // count),
-    )
+    return replace(settings, site_rate=-(-settings.site_rate // settings.workers))
 
 
 def _bind_beside(sock: socket.socket) -> socket.socket:
@@ -92,10 +96,9 @@ def _bind_beside(sock: socket.socket) -> socket.socket:
     return beside
 
 
-def _build_keeper(part: Part, number: int, sock: socket.socket, environ: dict[str, str]) -> Keeper:
-    words = ("-m", "heatmap.commands.process", part.value, str(sock.fileno()))
-    name = f"{part.value} process {number}"
-    return Keeper(Program(name, words, environ, _STOP_TIMEOUT_S, (sock.fileno(),)))
+def _describe(part: Part, number: int, sock: socket.socket, environ: dict[str, str], run_dir: str) -> Program:
+    words = ("-m", "heatmap.commands.process", part.value, str(sock.fileno()), str(number), run_dir)
+    return Program(f"{part.value} process {number}", words, environ, _STOP_TIMEOUT_S, (sock.fileno(),))
 
 
 async def _wait_ready(keeper: Keeper, task: "asyncio.Task[None]") -> None:

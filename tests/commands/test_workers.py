@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from dashboard_house import make_view
-from processes import UNLIMITED, end_of, ready, run
+from processes import TIMEOUT_S, UNLIMITED, end_of, ready, run
 
 from collector.db import Pool
 from collector.errors import SettingsError
@@ -22,12 +23,14 @@ COLLECTOR = ("collector", "--workers", "2", "--port", "0", "--database-url")
 
 
 async def test_processes_share_the_port_and_the_database(postgres_url: str, pool: Pool) -> None:
-    """Both processes take connections, and what either of them acknowledged is stored."""
+    """Both processes take connections, store what they acknowledge, and either tells the figures of both."""
     site = await _add_site(pool)
     async with ready(*COLLECTOR, postgres_url, environ=UNLIMITED) as service:
         statuses = [await _post(service.url, site) for _ in range(40)]
+        counted = await _until_counted(service.url, 40)
 
     assert statuses == [204] * 40
+    assert counted == 40
     # 16 bits of a flush's id tell who made it.
     assert await pool.fetchval("select count(distinct flush_id >> 6 & 65535) from ledger") == 2
     assert await pool.fetchval("select count(*) from ledger") == 40
@@ -99,12 +102,11 @@ async def test_the_dashboard_is_the_same_from_each_process(open_folder: Path) ->
     assert set(pages) == {"/sites/1"}
 
 
-def test_what_bounds_the_machine_is_shared_out() -> None:
-    """The limits of a site and of the machine are divided, rounded up; those of one sender are not."""
-    shared = workers.share_out(Settings(workers=3, site_rate=100, queue_max_batches=10, address_rate=50))
+def test_the_rate_of_a_site_is_shared_out() -> None:
+    """A site's visitors are spread over all processes, and so is what it may send; a sender's connection is not."""
+    shared = workers.share_out(Settings(workers=3, site_rate=100, address_rate=50))
 
-    assert (shared.site_rate, shared.queue_max_batches) == (34, 4)
-    assert shared.address_rate == 50
+    assert (shared.site_rate, shared.address_rate) == (34, 50)
 
 
 def test_settings_pass_through_the_environment_unchanged() -> None:
@@ -130,3 +132,14 @@ async def _post(url: str, site: Site) -> int:
     """Send a batch on a connection of its own."""
     async with aiohttp.ClientSession() as http, http.post(f"{url}/v1/events", json=make_view(site)) as answer:
         return answer.status
+
+
+async def _until_counted(url: str, wanted: int) -> int:
+    """Return how many batches the metrics of all processes count as stored, once they are as many as wanted."""
+    async with asyncio.timeout(TIMEOUT_S), aiohttp.ClientSession() as http:
+        while True:
+            async with http.get(f"{url}/metrics") as answer:
+                found = re.search(r'jalki_collector_answers_total{outcome="stored"} (\d+)', await answer.text())
+            if found and int(found[1]) >= wanted:
+                return int(found[1])
+            await asyncio.sleep(0.05)  # processes write their figures once a second
