@@ -18,6 +18,8 @@ _COMMANDS = {
     "token": "tokens:token",
     "sign-in-link": "tokens:sign_in_link",
     "import": "imports:import_file",
+    "spool": "spools:spool",
+    "quarantine": "quarantines:quarantine",
     "doctor": "doctor:doctor",
 }
 """Command → module of heatmap.commands and object; only what is asked for is imported, for a start without delay."""

@@ -22,7 +22,12 @@ from heatmap.__main__ import _COMMANDS, main
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 90
-GROUPS = {"site": ["add", "list", "edit", "snippet"], "token": ["add", "list", "remove"]}
+GROUPS = {
+    "site": ["add", "list", "edit", "snippet"],
+    "token": ["add", "list", "remove"],
+    "spool": ["list", "inspect", "drain"],
+    "quarantine": ["list", "show", "retry", "drop"],
+}
 COMMANDS = [[name, *([sub] if sub else [])] for name in _COMMANDS for sub in GROUPS.get(name, [""])]
 
 
