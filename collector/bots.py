@@ -51,10 +51,11 @@ _SLACK_MS = 1_000
 _BURST_CLICKS = 20
 _BURST_MS = 1_000
 """So many clicks in so little time are no hand's: the record is about 16 a second."""
-_LEAP_MS = 20
+_LEAP_MS = 8
 _LEAP_PX = 200
 _MAX_LEAPS = 2
-"""Clicks this near in time and far apart in place are made by no one pointer; twice is forgiven."""
+"""A pointer moves once a frame, and a frame of a fast screen takes 8 ms: clicks nearer in time and far apart in place
+are made by no hand; twice is forgiven."""
 
 
 def find_signs(user_agent: str, address: str, batch: Batch, ranges: AddressRanges = NO_RANGES) -> BotSign:

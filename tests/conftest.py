@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +27,9 @@ _CLOSE_TIMEOUT_S = 10
 _numbers = itertools.count(1)
 _T = TypeVar("_T")
 
+USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
+VISITOR_FLAGS = [f"--user-agent={USER_AGENT}", "--disable-blink-features=AutomationControlled"]
+"""What makes a visitor's browser of it: one that says that it is headless and driven is counted with the bots."""
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -96,12 +99,25 @@ async def pool(postgres_url: str) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]
 
 @pytest_asyncio.fixture(scope="session")
 async def chromium() -> AsyncIterator[Browser]:
-    """A real Chromium; open a context of your own in it, which is a fresh profile, and close it."""
+    """A real Chromium as visitors have it; open a context of your own in it, which is a fresh profile, and close it."""
+    async with _launch_chromium(VISITOR_FLAGS) as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture
+async def driven_chromium() -> AsyncIterator[Browser]:
+    """A headless Chromium that says what it is, as crawlers drive it."""
+    async with _launch_chromium([]) as browser:
+        yield browser
+
+
+@asynccontextmanager
+async def _launch_chromium(flags: list[str]) -> AsyncIterator[Browser]:
     path = find_browser()
     if path is None:
         _refuse("no Chromium on PATH or in Playwright's cache; install one or set JALKI_TEST_CHROMIUM")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        browser = await playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS + flags)
         try:
             yield browser
         finally:

@@ -62,10 +62,10 @@ class House:
             )
         return {"Authorization": f"Bearer {secret}"}
 
-    async def send_view(self, site: Site, **changes: object) -> None:
+    async def send_view(self, site: Site, user_agent: str = "Mozilla/5.0", **changes: object) -> None:
         """Store a view through the decoder, as an import of what a browser sent, and roll it up."""
         batch = make_view(site, **changes)
-        line = json.dumps({"at": batch["t"], "ip": "192.0.2.7", "ua": "Browser/1", "body": batch})
+        line = json.dumps({"at": batch["t"], "ip": "192.0.2.7", "ua": user_agent, "body": batch})
         result = await import_recording(self.pool, site, [line.encode()])
         assert result.stored == 1, result
         await self.settle()

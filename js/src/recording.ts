@@ -75,13 +75,15 @@ export interface Beginning {
 export interface Context {
   readonly siteKey: string;
   readonly queue: Queue;
+  /** Marks of automation so far. */
+  readonly marks: () => number;
   /** Ends this view and begins another of the same page. */
   readonly renew: () => void;
 }
 
 /** Begins the recording of one view; `legacy`: of the view before it. */
 export function beginRecording(context: Context, beginning: Beginning, legacy?: Legacy): Recording {
-  const { queue, siteKey } = context;
+  const { queue, siteKey, marks } = context;
   const { navigation, path, isRouted } = beginning;
   const id = randomHex(8);
   const begunAt = clockMs();
@@ -180,6 +182,7 @@ export function beginRecording(context: Context, beginning: Beginning, legacy?: 
     // Who left before the page stood has seen no more than its first viewport.
     h: sections ? depth : [innerHeight, readGeometry()[3]],
     ...(exit !== undefined && { x: exit }),
+    ...(marks() && { m: marks() }),
   });
   const batch = (dictionary: Dictionary, geometries: Geometry[], exit: number | undefined): Batch => ({
     v: 1,
@@ -196,7 +199,7 @@ export function beginRecording(context: Context, beginning: Beginning, legacy?: 
     const { changed, stored } = sections?.report(dictionary) ?? { changed: [], stored: () => {} };
     const exit = sections?.exit(dictionary);
     const columns = takeClicks(clicks, dictionary, geometries);
-    const figures = `${[Math.floor(engagedMs / 100), depth, exit, changed.map((section) => section[2])]}`;
+    const figures = `${[Math.floor(engagedMs / 100), depth, exit, marks(), changed.map((section) => section[2])]}`;
     if (seq && figures === reported && !columns.t.length) return;
     reported = figures;
     closeGeometries(geometries, readGeometry());

@@ -1,5 +1,6 @@
 /** The entry: decides whether this page is recorded at all, and wires page, recording and queue together. */
 import { guarded, listen } from './guard';
+import { observeMarks } from './marks';
 import { observePage } from './page';
 import { openQueue } from './queue';
 import { beginRecording, type Legacy, type Recording } from './recording';
@@ -48,7 +49,8 @@ function start(source: string): void {
   if (isSilent) return;
 
   const queue = openQueue(new URL('../v1/events', source).href, () => recording?.resume());
-  const context = { siteKey: SITE_KEY, queue, renew: () => pages.renew() };
+  const marks = observeMarks();
+  const context = { siteKey: SITE_KEY, queue, marks: marks.read, renew: () => pages.renew() };
   const end = (isVoid: boolean) => {
     legacy = recording?.legacy();
     recording?.end(isVoid);
@@ -62,6 +64,7 @@ function start(source: string): void {
   }, end);
   stops.push(
     pages.stop,
+    marks.stop,
     listen(document, 'visibilitychange', turn),
     listen(window, 'pagehide', () => recording?.flush(true)),
   );

@@ -68,6 +68,7 @@ export interface ViewPart {
   readonly e: number;
   readonly h: readonly [number, number];
   readonly x?: number;
+  readonly m?: number;
 }
 
 export type SectionPart = [number, number, number];

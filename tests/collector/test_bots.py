@@ -126,7 +126,7 @@ def test_the_marks_of_the_browser_are_signs(marks: int, signs: BotSign):
     "batch",
     [
         _batch(_clicks([50] * 20)),
-        _batch(_clicks([400, 10, 10, 10], [0, 500, 0, 500])),
+        _batch(_clicks([400, 5, 5, 5], [0, 500, 0, 500])),
         _batch(_clicks([500_000_000])),
         _batch(a=1_000, e=7_100),
         _batch(a=500_000_000),
@@ -144,7 +144,7 @@ def test_impossible_times_are_a_sign(batch: Batch):
         _clicks([70] * 30),
         _clicks([30] * 30, kind=3),
         _clicks([400, 60, 60], [0, 20, 0]),
-        _clicks([400, 10, 10], [0, 500, 0]),
+        _clicks([400, 5, 5], [0, 500, 0]),
         _clicks([0] * 19),
         _clicks([]),
     ],
