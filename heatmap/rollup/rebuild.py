@@ -6,7 +6,7 @@ figures until it commits, workers leave the key alone, and a rebuild that dies h
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import LiteralString
 
 from collector.db import Conn
@@ -53,7 +53,7 @@ class Rebuilt:
     """Reports whose stored score was another before."""
 
 
-async def rebuild(conn: Conn, shard_key: ShardKey, rule: Rule, now: datetime) -> Rebuilt:
+async def rebuild(conn: Conn, shard_key: ShardKey, rule: Rule) -> Rebuilt:
     """Score and count all that is rolled up of one shard key again; what waits to be rolled up still waits afterwards.
 
     Waits for a step that is under way. The transaction is as long as the key has facts, 1 s for about a million clicks.
@@ -69,7 +69,6 @@ async def rebuild(conn: Conn, shard_key: ShardKey, rule: Rule, now: datetime) ->
         counting = _Counting(conn, shard_key, threshold, rule.keep)
         async for flushes in walk_settled(conn, shard_key):
             await counting.add(flushes)
-        await prune_states(conn, shard_key, now - rule.keep)
     return Rebuilt(counting.flushes, counting.reports, rescored)
 
 
