@@ -24,7 +24,7 @@ def demo(settings: Settings, site_port: int, *, as_json: bool) -> None:
 
     Click in the shop, and the clicks appear in its heatmaps within seconds.
     """
-    log_to_stderr()
+    log_to_stderr(settings.log_format)
     run_until_stopped(_run(settings, site_port, as_json=as_json))
 
 

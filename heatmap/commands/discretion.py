@@ -1,11 +1,16 @@
-"""What the log of a service may say of a request that failed: never who sent it, nor what for.
+"""How a service logs, and what it may say of a request that failed: never who sent it, nor what for.
 
-aiohttp logs the peer's address and the start of what it sent, for bytes that anybody can send.
+aiohttp logs the peer's address and the start of what it sent, for bytes that anybody can send. Messages of errors may
+quote a value of a request; where they were raised is told, and what kind they are.
 """
 
 import logging
+import os
 import traceback
+from datetime import UTC, datetime
+from types import TracebackType
 
+import msgspec
 from aiohttp.http_exceptions import HttpProcessingError
 
 PAUSE_S = 60.0
@@ -34,6 +39,51 @@ class DiscreetFilter(logging.Filter):
         record.msg = f"{self._unread} request(s) could not be read and were refused"
         self._unread, self._told_at = 0, record.created
         return True
+
+
+_ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
+
+class TextFormatter(logging.Formatter):
+    """Lines for people: time, level, logger, message."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def formatException(self, ei: _ExcInfo) -> str:  # noqa: N802  # logging's name
+        """Return where an error was raised, without its message."""
+        return describe_trace(ei[1]) if ei[1] else ""
+
+
+class _Line(msgspec.Struct, omit_defaults=True):
+    at: str
+    level: str
+    logger: str
+    process: int
+    message: str
+    trace: str = ""
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line, for programs."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as JSON, an error in it without its message."""
+        error = record.exc_info[1] if record.exc_info else None
+        line = _Line(
+            at=datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            level=record.levelname.lower(),
+            logger=record.name,
+            process=os.getpid(),
+            message=record.getMessage(),
+            trace=describe_trace(error) if error else "",
+        )
+        return msgspec.json.encode(line).decode()
+
+
+def build_formatter(log_format: str) -> logging.Formatter:
+    """Return the formatter of `JALKI_LOG_FORMAT`."""
+    return JsonFormatter() if log_format == "json" else TextFormatter()
 
 
 def hush_server() -> None:

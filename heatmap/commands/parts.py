@@ -39,7 +39,7 @@ class Migrated(msgspec.Struct, frozen=True):
 @json_option
 def collector(settings: Settings, *, as_json: bool) -> None:
     """Run the part that receives what browsers send; it waits for a Postgres that is not there yet."""
-    log_to_stderr()
+    log_to_stderr(settings.log_format)
     run_until_stopped(_serve(Part.COLLECTOR, settings, as_json=as_json))
 
 
@@ -48,7 +48,7 @@ def collector(settings: Settings, *, as_json: bool) -> None:
 @json_option
 def dashboard(settings: Settings, *, as_json: bool) -> None:
     """Run the part that people look at: pages, images and the API."""
-    log_to_stderr()
+    log_to_stderr(settings.log_format)
     run_until_stopped(_serve(Part.DASHBOARD, replace(settings, workers=1), as_json=as_json))
 
 
@@ -57,7 +57,7 @@ def dashboard(settings: Settings, *, as_json: bool) -> None:
 @json_option
 def worker(settings: Settings, *, as_json: bool) -> None:
     """Run the part that turns facts into figures; any number of them may run at once."""
-    log_to_stderr()
+    log_to_stderr(settings.log_format)
     run_until_stopped(_work(settings, as_json=as_json))
 
 

@@ -26,9 +26,10 @@ def process(part: str, descriptor: int, number: int, run_dir: Path) -> None:
 
     It is the process NUMBER of those whose figures are in RUN_DIR.
     """
-    log_to_stderr()
+    settings = load_settings(os.environ)
+    log_to_stderr(settings.log_format)
     metrics = Metrics(run_dir, number)
-    run_until_stopped(_serve(Part(part), load_settings(os.environ), socket.socket(fileno=descriptor), metrics))
+    run_until_stopped(_serve(Part(part), settings, socket.socket(fileno=descriptor), metrics))
 
 
 async def _serve(part: Part, settings: Settings, sock: socket.socket, metrics: Metrics) -> None:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import uvloop
 
-from heatmap.commands.discretion import hush_server
+from heatmap.commands.discretion import build_formatter, hush_server
 
 _T = TypeVar("_T")
 _MOST_FILES = 65_536  # a connection is an open file; systems allow 1,024 unless asked
@@ -37,10 +37,12 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def log_to_stderr() -> None:
+def log_to_stderr(log_format: str) -> None:
     """Send the log of a service to stderr, without addresses and targets of requests."""
     hush_server()
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(build_formatter(log_format))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
 async def _cancel_on_signal(main: Coroutine[None, None, None]) -> None:

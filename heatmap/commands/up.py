@@ -28,7 +28,7 @@ def up(settings: Settings, *, as_json: bool) -> None:
 
     Prints one line, "jalki ready: URL", once it can be used. Ctrl-C or SIGTERM stops all of it; nothing is lost.
     """
-    log_to_stderr()
+    log_to_stderr(settings.log_format)
     run_until_stopped(_run(settings, as_json=as_json))
 
 

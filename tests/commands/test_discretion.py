@@ -13,7 +13,7 @@ from aiohttp import ClientSession, web
 from aiohttp.http_exceptions import BadStatusLine
 from aiohttp.test_utils import TestServer
 
-from heatmap.commands.discretion import PAUSE_S, DiscreetFilter
+from heatmap.commands.discretion import PAUSE_S, DiscreetFilter, build_formatter
 
 TIMEOUT_S = 60
 UNREADABLE = [
@@ -32,13 +32,15 @@ def discreet() -> Iterator[None]:
     log.removeFilter(screen)
 
 
-async def test_what_cannot_be_read_leaves_no_address_in_the_log(postgres_url: str) -> None:
+@pytest.mark.parametrize("log_format", ["text", "json"])
+async def test_what_cannot_be_read_leaves_no_address_in_the_log(postgres_url: str, log_format: str) -> None:
     """Overlong targets and bad lines, sent to a real process, are one line without peer, target or traceback."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("JALKI_")}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "heatmap", "collector", "--database-url", postgres_url, "--port", "0", "--json"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={name: value for name, value in os.environ.items() if not name.startswith("JALKI_")},
+        env=environment | {"JALKI_LOG_FORMAT": log_format},
     )
     try:
         assert process.stdout is not None
@@ -54,6 +56,33 @@ async def test_what_cannot_be_read_leaves_no_address_in_the_log(postgres_url: st
     assert b"secret-path" not in log
     assert b"from 127.0.0.1" not in log
     assert b"Traceback" not in log
+    assert log_format == "text" or {"warning"} <= {json.loads(line)["level"] for line in log.splitlines()}
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_an_error_is_told_without_its_message(log_format: str) -> None:
+    """Where an error was raised and what led to it stay; what it quotes does not, and JSON stays one line."""
+    try:
+        try:
+            raise KeyError("192.0.2.7")
+        except KeyError as cause:
+            raise ValueError("?mail=ann\n") from cause
+    except ValueError:
+        info = sys.exc_info()
+    record = logging.LogRecord("jalki", logging.ERROR, "", 1, "flush %d failed\n", (7,), info)
+
+    text = build_formatter(log_format).format(record)
+
+    assert "192.0.2.7" not in text
+    assert "mail=ann" not in text
+    assert "KeyError" in text
+    assert "ValueError" in text
+    assert "flush 7 failed" in text
+    if log_format == "json":
+        line = json.loads(text)
+        assert "\n" not in text
+        assert (line["level"], line["logger"], line["process"]) == ("error", "jalki", os.getpid())
+        assert line["at"].endswith("+00:00")
 
 
 async def test_a_bug_keeps_its_traceback_and_loses_what_it_quotes(
