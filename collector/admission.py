@@ -58,7 +58,7 @@ def client_address(
     if not forwarded_for:
         hops = [hop for header in forwarded for hop in _read_forwarded(header)]
     address = peer
-    while hops and _is_within(address, proxies):
+    while hops and is_within(address, proxies):
         parsed = _parse_hop(hops.pop())
         if parsed is None:
             break
@@ -90,7 +90,8 @@ def _is_loopback(address: str) -> bool:
     return parsed is not None and parsed.is_loopback
 
 
-def _is_within(address: str, networks: Sequence[Network]) -> bool:
+def is_within(address: str, networks: Sequence[Network]) -> bool:
+    """Return whether an address lies in one of the networks; what is no address lies in none."""
     parsed = _parse_address(address)
     return parsed is not None and any(parsed in network for network in networks)
 

@@ -9,22 +9,27 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 
+import msgspec
 from aiohttp import web
 
-from collector.buffer import CLOSE_TIMEOUT_S, Buffer
+from collector.buffer import CLOSE_TIMEOUT_S, Buffer, Keeping
 from collector.bundles import load_bundles
-from collector.db import Pool
+from collector.catalog import Dictionaries
+from collector.db import POSTGRES_ERRORS, Pool
 from collector.errors import StorageError
 from collector.handlers import Handlers
 from collector.intake import Intake, Limits, Memory
+from collector.lane import LANE, Lane
 from collector.layouts import LayoutAges
 from collector.limits import TokenBuckets
 from collector.metrics import Gauges, Metrics
 from collector.privacy import SaltBook
 from collector.probes import Probes
 from collector.settings import Settings
-from collector.sites import POSTGRES_ERRORS, REFRESH_S, SiteDirectory
+from collector.sites import REFRESH_S, SiteDirectory
 from collector.snippet import ScriptShelf
+from collector.spool import open_spool
+from collector.standby import Standby, StandbyTools
 from collector.store import FlushIds
 
 _log = logging.getLogger(__name__)
@@ -60,28 +65,82 @@ def setup_collector(
     `metrics` is given where several processes count together.
     """
     clocks, metrics = clocks or Clocks(), metrics or Metrics()
+    house = _build_house(settings, pool, clocks, metrics)
+    proxies = settings.proxy_networks()
+    handlers = Handlers(settings, proxies, house.intake, house.memory.sites, ScriptShelf(load_bundles()), metrics)
+    _add_routes(app, handlers)
+    _add_probes(app, Probes(settings, pool, metrics))
+    lane = Lane(house.intake, metrics, settings, proxies)
+    if settings.fast_lane:
+        app[LANE] = lane
+    metrics.watch(lambda: _read_gauges(house, lane))
+
+    async def live(_app: web.Application) -> AsyncIterator[None]:
+        house.open_spool()
+        await _learn(pool, house.memory, clocks)
+        async with _running(_keep_fresh(pool, house.memory, clocks)), _running(metrics.keep()), _storing(house):
+            yield
+
+    async def hurry(_app: web.Application) -> None:
+        house.buffer.hurry()
+
+    app.cleanup_ctx.append(live)
+    app.on_shutdown.append(hurry)
+
+
+@dataclass(slots=True)
+class _House:
+    """The parts of one collector; the spool is there once it runs."""
+
+    settings: Settings
+    memory: Memory
+    standby: Standby
+    buffer: Buffer
+    intake: Intake
+
+    def open_spool(self) -> None:
+        if self.settings.spool_max_bytes:
+            self.standby.spool = open_spool(self.settings.spool_path(), self.settings.spool_max_bytes)
+
+
+def _build_house(settings: Settings, pool: Pool, clocks: Clocks, metrics: Metrics) -> _House:
     memory = Memory(
         SiteDirectory(pool, clocks.monotonic),
         SaltBook(pool, os.urandom),
         LayoutAges(datetime.timedelta(hours=settings.layout_hours)),
     )
     ids = FlushIds(lambda: int(clocks.now().timestamp() * 1000), int.from_bytes(os.urandom(2), "big"))
-    buffer = Buffer(pool, settings, ids, clocks.now)
+    tools = StandbyTools(pool, ids, Dictionaries(), clocks.now)
+    standby = Standby(tools)
+    buffer = Buffer(Keeping(tools, standby, metrics), settings)
     limits = Limits(
-        TokenBuckets(settings.site_rate), TokenBuckets(settings.address_rate), settings.late_hours, clocks.monotonic
+        sites=TokenBuckets(settings.site_rate),
+        networks=TokenBuckets(settings.address_rate),
+        visitors=TokenBuckets(settings.visitor_rate),
+        late_hours=settings.late_hours,
+        monotonic=clocks.monotonic,
     )
-    intake = Intake(memory, buffer, limits, clocks.now)
-    metrics.watch(lambda: Gauges(queue_batches=buffer.held))
-    scripts = ScriptShelf(load_bundles())
-    _add_routes(app, Handlers(settings, settings.proxy_networks(), intake, memory.sites, scripts, metrics))
-    _add_probes(app, Probes(settings, pool, metrics))
+    return _House(settings, memory, standby, buffer, Intake(memory, buffer, limits, clocks.now))
 
-    async def live(_app: web.Application) -> AsyncIterator[None]:
-        await _learn(pool, memory, clocks)
-        async with _running(_keep_fresh(pool, memory, clocks)), _running(metrics.keep()), _storing(buffer):
-            yield
 
-    app.cleanup_ctx.append(live)
+def _read_gauges(house: _House, lane: Lane) -> Gauges:
+    spool = house.standby.spool
+    gauges = Gauges(
+        state=house.buffer.state,
+        queue_batches=house.buffer.held,
+        connections=lane.open_connections,
+        has_spool=spool is not None,
+    )
+    if spool is None:
+        return gauges
+    age = datetime.datetime.now(datetime.UTC) - spool.oldest_at if spool.oldest_at else datetime.timedelta()
+    return msgspec.structs.replace(
+        gauges,
+        spool_records=spool.depth,
+        spool_bytes=spool.size_bytes,
+        spool_age_s=age.total_seconds(),
+        spool_damaged=spool.damaged_frames,
+    )
 
 
 def _add_routes(app: web.Application, handlers: Handlers) -> None:
@@ -132,16 +191,18 @@ async def _running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _storing(buffer: Buffer) -> AsyncIterator[None]:
-    """Run the buffer; at the end let it store what waits."""
-    task = asyncio.ensure_future(buffer.run())
+async def _storing(house: _House) -> AsyncIterator[None]:
+    """Run the buffer; at the end let it store what waits, and close the spool."""
+    task = asyncio.ensure_future(house.buffer.run())
     try:
         yield
     finally:
-        buffer.close()
+        house.buffer.close()
         _, pending = await asyncio.wait([task], timeout=CLOSE_TIMEOUT_S)
         if pending:
-            _log.error("%d batches could not be stored before the end; none was acknowledged", buffer.held)
+            _log.error("%d batches could not be stored before the end; none was acknowledged", house.buffer.held)
             task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+        if house.standby.spool is not None:
+            await house.standby.spool.close()

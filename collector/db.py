@@ -24,6 +24,9 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 Conn: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 """A connection, whether opened alone or borrowed from a pool."""
 
+POSTGRES_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+"""What asyncpg raises when Postgres refuses, is away, or does not answer in time."""
+
 _MIGRATION_LOCK = 0x6A616C6B69  # "jalki": every migrator of one database asks for the same advisory lock
 _MIGRATION_LOCK_TIMEOUT_S = 600  # a migrator waits this long for another one
 _CONNECT_TIMEOUT_S = 10.0

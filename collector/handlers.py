@@ -17,8 +17,9 @@ from collector.sites import Site, SiteDirectory
 from collector.snippet import UNKNOWN_SITE, UNKNOWN_VERSION, Form, Script, ScriptShelf, choose_coding, has_tag
 from collector.wire import Drop, DropReason
 
-BODY_TIMEOUT_S = 30
-"""Longest time a body may take to arrive; a batch is at most 64 KiB, and its sender keeps it until it is answered."""
+BODY_TIMEOUT_S = 28
+"""Longest time a body may take to arrive, 2 s before its connection is closed; its sender keeps it until it is
+answered."""
 CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "X-Jalki-Want, X-Jalki-Drop, Retry-After",
@@ -41,7 +42,9 @@ _SOON = "public, max-age=60"
 _FOREVER = "public, max-age=31536000, immutable"
 
 
-class _DropBody(msgspec.Struct):
+class DropBody(msgspec.Struct):
+    """What a refusal says, as JSON."""
+
     error: str
     hint: str
 
@@ -69,12 +72,12 @@ class Handlers:
 
     async def refuse_method(self, _request: web.Request) -> web.Response:
         """Any other method at /v1/events: 405, which says what belongs there."""
-        body = _DropBody("method_not_allowed", "POST a batch here, see js/README.md for the wire format")
+        body = DropBody("method_not_allowed", "POST a batch here, see js/README.md for the wire format")
         return _json(body, 405, {**CORS, "Allow": "POST, OPTIONS"})
 
     async def refuse_address(self, _request: web.Request) -> web.Response:
         """Anything else below /v1/: 404."""
-        return _json(_DropBody("not_found", "batches are posted to /v1/events"), 404, CORS)
+        return _json(DropBody("not_found", "batches are posted to /v1/events"), 404, CORS)
 
     async def serve_script(self, request: web.Request) -> web.Response:
         """GET /s/{key}.js: the present snippet with the site's key in it, fresh within minutes."""
@@ -181,7 +184,7 @@ def _tell(drop: Drop) -> web.Response:
     headers = {**CORS, "X-Jalki-Drop": drop.reason.value}
     if drop.reason.is_temporary:
         headers["Retry-After"] = str(drop.retry_after_s)
-    return _json(_DropBody(drop.reason.value, drop.hint), drop.reason.status, headers)
+    return _json(DropBody(drop.reason.value, drop.hint), drop.reason.status, headers)
 
 
 def _json(body: msgspec.Struct, status: int, headers: dict[str, str] | None = None) -> web.Response:

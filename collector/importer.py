@@ -19,11 +19,11 @@ from msgspec import Meta, Raw, Struct
 
 from collector.admission import judge_age
 from collector.catalog import Dictionaries
-from collector.db import Pool
+from collector.db import POSTGRES_ERRORS, Pool
 from collector.errors import StorageError
 from collector.privacy import SALT_BYTES, find_salt, load_salt
 from collector.rows import Arrival, BatchRows, RowBuilder, local_day
-from collector.sites import POSTGRES_ERRORS, Site
+from collector.sites import Site
 from collector.store import (
     REFUSALS,
     BatchKey,

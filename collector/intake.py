@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from collector.admission import judge_age, judge_origin
-from collector.buffer import Buffer, Outcome
+from collector.bots import find_signs, score
+from collector.buffer import Answer, Buffer, Outcome
+from collector.datacentres import NO_RANGES, AddressRanges
 from collector.errors import BusyError, StorageError
 from collector.layouts import LayoutAges
 from collector.limits import TokenBuckets
@@ -41,10 +43,11 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Batches a second by site id and by network, and the oldest view in hours; `monotonic` never goes back."""
+    """Batches a second by site, network and visitor, and the oldest view in hours; `monotonic` never goes back."""
 
     sites: TokenBuckets
     networks: TokenBuckets
+    visitors: TokenBuckets
     late_hours: int
     monotonic: Callable[[], float]
 
@@ -56,6 +59,12 @@ class Memory:
     sites: SiteDirectory
     salts: SaltBook
     layouts: LayoutAges
+    ranges: AddressRanges = NO_RANGES
+    """Addresses of data centres."""
+
+
+_ACCEPTED = {outcome: Accepted(outcome, wants_layout=False) for outcome in Outcome}
+_WANTING = {outcome: Accepted(outcome, wants_layout=True) for outcome in Outcome}
 
 
 class Intake:
@@ -85,7 +94,35 @@ class Intake:
             return Drop(DropReason.UNKNOWN_SITE)
         return judge_origin(sender.origin, site.origins) or self._take_token(site)
 
-    async def accept(self, body: bytes, sender: Sender, key: str | None = None) -> Accepted | Drop:
+    def try_accept(self, body: bytes, sender: Sender, tell: Callable[[Accepted | Drop], None]) -> bool:
+        """Judge a body and `tell` once what became of it, now or later; all without waiting.
+
+        Where Postgres has to be asked first, for a site or for a salt, nothing is done and False returned.
+        """
+        batch = decode_batch(body)
+        if isinstance(batch, Drop):
+            tell(batch)
+            return True
+        site = self._memory.sites.known(batch.site_key)
+        if site is None:
+            return False
+        received_ms = self._now_ms()
+        salt = self._memory.salts.known(local_day(batch, site, received_ms))
+        if salt is None:
+            return False
+        result = self._judge(batch, site, sender, is_admitted=False) or self._prepare(
+            batch, site, salt, sender, received_ms
+        )
+        if isinstance(result, BatchRows):
+            rows = result
+            drop = self._buffer.offer(rows, lambda answer: tell(self._conclude(rows, answer)))
+            if drop is not None:
+                tell(drop)
+        else:
+            tell(result)
+        return True
+
+    async def accept(self, body: bytes, sender: Sender, key: str | None = None) -> Accepted | Drop:  # noqa: PLR0911  # guards
         """Return the outcome of a body, once it is stored, or why it was refused; `key` was admitted before."""
         batch = decode_batch(body)
         if isinstance(batch, Drop):
@@ -94,20 +131,25 @@ class Intake:
             return Drop(DropReason.MALFORMED, "the address names another site key than $.k")
         try:
             site = await self._memory.sites.find(batch.site_key)
+            if site is None:
+                return Drop(DropReason.UNKNOWN_SITE)
             drop = self._judge(batch, site, sender, is_admitted=key is not None)
-            if site is None or drop is not None:
-                return drop or Drop(DropReason.UNKNOWN_SITE)
-            rows = await self._prepare(batch, site, sender)
+            if drop is not None:
+                return drop
+            received_ms = self._now_ms()
+            salt = await self._memory.salts.salt_of(local_day(batch, site, received_ms))
         except BusyError:
             return _LOOKING_UP
         except StorageError as error:
             _log.warning("site or salt of batch %s is missing: %s", batch.batch_id, error)
             return Drop(DropReason.UNAVAILABLE)
-        return await self._store(rows)
+        rows = self._prepare(batch, site, salt, sender, received_ms)
+        return rows if isinstance(rows, Drop) else self._conclude(rows, await self._buffer.put(rows))
 
-    def _judge(self, batch: Batch, site: Site | None, sender: Sender, *, is_admitted: bool) -> Drop | None:
-        if site is None:
-            return Drop(DropReason.UNKNOWN_SITE)
+    def _now_ms(self) -> int:
+        return int(self._clock().timestamp() * 1000)
+
+    def _judge(self, batch: Batch, site: Site, sender: Sender, *, is_admitted: bool) -> Drop | None:
         late_ms = site.late_limit(self._limits.late_hours) * _MS_PER_HOUR
         drop = judge_origin(sender.origin, site.origins) or judge_age(batch, late_ms)
         return drop if drop or is_admitted else self._take_token(site)
@@ -116,19 +158,21 @@ class Intake:
         wait_s = self._limits.sites.take(site.site_id, self._limits.monotonic())
         return _rate_limited(wait_s) if wait_s else None
 
-    async def _prepare(self, batch: Batch, site: Site, sender: Sender) -> BatchRows:
-        arrival = Arrival(int(self._clock().timestamp() * 1000), sender.address, sender.user_agent)
-        salt = await self._memory.salts.salt_of(local_day(batch, site, arrival.received_ms))
-        return self._builder.build(batch, site, salt, arrival)
+    def _prepare(self, batch: Batch, site: Site, salt: bytes, sender: Sender, received_ms: int) -> BatchRows | Drop:
+        signs = find_signs(sender.user_agent, sender.address, batch, self._memory.ranges)
+        arrival = Arrival(received_ms, sender.address, sender.user_agent, signs, score(signs))
+        rows = self._builder.build(batch, site, salt, arrival)
+        wait_s = self._limits.visitors.take(rows.visitor, self._limits.monotonic())
+        return _rate_limited(wait_s) if wait_s else rows
 
-    async def _store(self, rows: BatchRows) -> Accepted | Drop:
-        answer = await self._buffer.put(rows)
+    def _conclude(self, rows: BatchRows, answer: Answer) -> Accepted | Drop:
         if isinstance(answer, Drop):
             return answer
+        layouts = self._memory.layouts
         if rows.layout is not None:
-            self._memory.layouts.note(rows.layout_key, rows.received_at)
-            return Accepted(answer, wants_layout=False)
-        return Accepted(answer, wants_layout=self._memory.layouts.ask(rows.layout_key, self._clock()))
+            layouts.note(rows.layout_key, rows.received_at)
+            return _ACCEPTED[answer]
+        return _WANTING[answer] if layouts.ask(rows.layout_key, self._clock()) else _ACCEPTED[answer]
 
 
 def _rate_limited(wait_s: float) -> Drop:

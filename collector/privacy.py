@@ -7,9 +7,8 @@ import datetime
 from collections.abc import Callable
 from typing import Final, LiteralString
 
-from collector.db import Conn, Pool
+from collector.db import POSTGRES_ERRORS, Conn, Pool
 from collector.errors import StorageError
-from collector.sites import POSTGRES_ERRORS
 
 SALT_BYTES = 32
 _ACQUIRE_TIMEOUT_S = 5
@@ -66,6 +65,10 @@ class SaltBook:
         self._pool = pool
         self._random = random
         self._salts: dict[datetime.date, bytes] = {}
+
+    def known(self, day: datetime.date) -> bytes | None:
+        """Return the salt of a day as far as memory tells; None: ask `salt_of`."""
+        return self._salts.get(day)
 
     async def salt_of(self, day: datetime.date) -> bytes:
         """Return the salt of a day, asking Postgres only the first time.

@@ -7,10 +7,9 @@ import msgspec
 from aiohttp import web
 
 from collector.admission import may_read_metrics
-from collector.db import Pool
+from collector.db import POSTGRES_ERRORS, Pool
 from collector.metrics import CONTENT_TYPE, Metrics
 from collector.settings import Settings
-from collector.sites import POSTGRES_ERRORS
 
 _READY_TIMEOUT_S = 2
 

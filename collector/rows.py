@@ -20,7 +20,7 @@ from collector.admission import started_ms
 from collector.catalog import Dictionaries, ElementRow, PageRow
 from collector.devices import device_class, width_class
 from collector.errors import StorageError
-from collector.ids import Device, ElementId, PageId, ShardKey, shard_key, text_id
+from collector.ids import Device, ElementId, PageId, ShardKey, VisitorKey, shard_key, text_id
 from collector.layouts import Boxes, LayoutKey, LayoutRow, LayoutSize
 from collector.paths import canonical_path
 from collector.pgcopy import (
@@ -50,6 +50,8 @@ VIEW_REPORT_COLUMNS = (
         "doc_h_px",
         "depth_px",
         "depth_doc_h_px",
+        "bot_signs",
+        "bot_score",
     ),
     *("referrer_host", "exit_section_id", "section_ids", "section_ms", "section_flags", "clicks"),
 )
@@ -75,7 +77,7 @@ CLICK_FIELDS = (
 are 255ths of the element's box, `device` is the class of the window at the click."""
 
 _PREFIX = struct.Struct(">h iq ii iq")
-_VIEW = struct.Struct(">iq iq iq ih ih ii iq ii ii ii ii ii ii ii ii ii")
+_VIEW = struct.Struct(">iq iq iq ih ih ii iq ii ii ii ii ii ii ii ii ii ii ih")
 _CLICK = struct.Struct(">q10i4B")
 _SPOOL_FORMAT = b"\x01"
 """First byte of an encoded batch; a change of `BatchRows` takes the next number."""
@@ -92,6 +94,9 @@ class Arrival(Struct, frozen=True, gc=False):
     received_ms: int
     address: str
     user_agent: str
+    bot_signs: int = 0
+    """`ids.BotSign`"""
+    bot_score: int = 0
 
 
 class BatchRows(Struct, frozen=True, array_like=True):
@@ -103,6 +108,7 @@ class BatchRows(Struct, frozen=True, array_like=True):
     shard_key: ShardKey
     batch_id: str
     received_ms: int
+    visitor: VisitorKey
     layout_key: LayoutKey
     """What a layout sent with this batch is, or would be, stored under."""
     page: PageRow | None
@@ -184,12 +190,12 @@ class RowBuilder:
             shard_key=key,
             batch_id=batch.batch_id,
             received_ms=arrival.received_ms,
+            visitor=visitor,
             layout_key=layout_key,
             page=None if (key, page.page_id) in self._known.pages else page,
             elements=self._fresh_elements(key, named, batch),
             layout=_build_layout(batch, layout_key, ids, arrival),
-            tail=_pack_view(batch, layout_key, ids, _Begin(visitor, day, arrival.received_ms))
-            + _pack_clicks(batch, ids, devices),
+            tail=_pack_view(batch, layout_key, ids, _Begin(visitor, day, arrival)) + _pack_clicks(batch, ids, devices),
             clicks=0 if batch.clicks is UNSET else len(batch.clicks.elements),
         )
 
@@ -241,7 +247,7 @@ def _name_element(key: ShardKey, above: ElementRow | None, step: str) -> Element
 class _Begin(NamedTuple):
     visitor: int
     day: datetime.date
-    received_ms: int
+    arrival: Arrival
 
 
 def _device(batch: Batch, site: Site, geometry: Geometry) -> Device:
@@ -251,12 +257,13 @@ def _device(batch: Batch, site: Site, geometry: Geometry) -> Device:
 def _pack_view(batch: Batch, key: LayoutKey, ids: Sequence[ElementId], begin: _Begin) -> bytes:
     view = batch.view
     view_id = int.from_bytes(bytes.fromhex(view.view_id), "big", signed=True)
-    started = encode_instant(started_ms(batch, begin.received_ms))
+    started = encode_instant(started_ms(batch, begin.arrival.received_ms))
     viewport_w, viewport_h, doc_w, doc_h = batch.geometries[-1]
     fixed = _VIEW.pack(
         *(8, view_id, 8, begin.visitor, 8, key.page_id, 2, key.device, 2, view.navigation, 4, view.seq),
         *(8, started, 4, encode_day(begin.day), 4, view.active_ms, 4, view.engaged_ms),
         *(4, viewport_w, 4, viewport_h, 4, doc_w, 4, doc_h, 4, view.depth[0], 4, view.depth[1]),
+        *(4, begin.arrival.bot_signs, 2, begin.arrival.bot_score),
     )
     exit_id = None if view.exit_section is UNSET else ids[view.exit_section]
     referrer = encode_text(view.referrer_host or None)

@@ -11,7 +11,7 @@ from pathlib import Path
 from collector.errors import SettingsError
 
 _PREFIX = "JALKI_"
-_MAY_BE_ZERO = {"linger_ms", "port", "spool_max_bytes"}
+_MAY_BE_ZERO = {"fast_lane", "linger_ms", "port", "spool_max_bytes"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,9 @@ class Settings:
     )
     trusted_proxies: str = field(
         default="", metadata={"doc": "addresses or networks, comma-separated, whose X-Forwarded-For is believed"}
+    )
+    fast_lane: int = field(
+        default=1, metadata={"doc": "1: batches are answered inside the HTTP protocol; 0: all by the application"}
     )
     max_connections: int = field(default=20_000, metadata={"doc": "most open HTTP connections of a process"})
     max_connections_per_address: int = field(

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import asyncpg
 from asyncpg import Record
 
-from collector.db import Conn, Pool
+from collector.db import POSTGRES_ERRORS, Conn, Pool
 from collector.errors import BusyError, InvalidError, NotFoundError, StorageError
 from collector.ids import MAX_BUCKETS, ShardKey, SiteId, shard_keys
 from collector.ledger import load_arrivals
@@ -31,8 +31,6 @@ _ACQUIRE_TIMEOUT_S = 5
 _MAX_WAITING = 1_000
 """Requests with unknown keys that wait for the next look-up, some 10 KB each; more are sent away."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-POSTGRES_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
-"""What asyncpg raises when Postgres refuses, is away, or does not answer in time."""
 _MAX_QUOTED = 80  # characters of what was typed that a refusal repeats
 MAX_NAME_CHARS = 80
 """Longest name of a site: more does not fit a card."""

@@ -5,6 +5,7 @@ The address is used here and for rate limits, and goes no further.
 
 import hashlib
 import ipaddress
+import socket
 
 from collector.ids import SiteId, VisitorKey
 
@@ -25,6 +26,11 @@ def visitor_key(salt: bytes, site_id: SiteId, address: str, user_agent: str) -> 
 
 def network_prefix(address: str) -> bytes:
     """Return 17 bytes that name the /24 (IPv4) or /48 (IPv6) of an address; zeros where it cannot be read."""
+    # The quick way for nearly all: ipaddress takes ten times as long.
+    try:
+        return b"\x04" + socket.inet_pton(socket.AF_INET, address)[: _IPV4_PREFIX // 8].ljust(16, b"\0")
+    except (OSError, ValueError):
+        pass
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

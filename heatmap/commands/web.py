@@ -14,6 +14,7 @@ from aiohttp import web
 
 from collector.app import KEEPALIVE_TIMEOUT_S
 from collector.errors import AddressError, StorageError
+from collector.lane import LaneRunner
 from collector.settings import Settings
 from heatmap.commands.stopping import Ending
 
@@ -70,7 +71,7 @@ async def serve(app: web.Application, sock: socket.socket) -> AsyncIterator[None
     """
     ending = Ending()
     app.on_response_prepare.append(ending.mark)
-    runner = web.AppRunner(
+    runner = LaneRunner(
         app,
         access_log=None,
         shutdown_timeout=_DRAIN_S,

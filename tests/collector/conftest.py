@@ -12,6 +12,7 @@ from wire_batches import NOW, encode, stored_site
 
 from collector.app import KEEPALIVE_TIMEOUT_S, Clocks, build_app
 from collector.db import Pool, open_pool
+from collector.lane import LaneRunner
 from collector.settings import Settings
 from collector.sites import Site
 
@@ -77,6 +78,13 @@ async def emptied_pool(collectors_url) -> AsyncIterator[Pool]:
     await asyncio.wait_for(pool.close(), 10)
 
 
+class LaneTestServer(TestServer):
+    """A server whose connections are the product's."""
+
+    async def _make_runner(self, **kwargs: object) -> LaneRunner:
+        return LaneRunner(self.app, **kwargs)
+
+
 @pytest_asyncio.fixture
 async def start_collector(emptied_pool) -> AsyncIterator:
     """Start a collector with settings of the test's choice; it is stopped in the end."""
@@ -87,8 +95,8 @@ async def start_collector(emptied_pool) -> AsyncIterator:
         clock = TurnableClock()
         async with pool.acquire() as conn:
             site = await stored_site(conn)
-        app = build_app(replace(Settings(), **changes), pool, clock.clocks())
-        server = TestServer(app)
+        app = build_app(replace(Settings(), **{"spool_max_bytes": 0} | changes), pool, clock.clocks())
+        server = LaneTestServer(app)
         await server.start_server(auto_decompress=False, keepalive_timeout=keepalive_s, access_log=None)
         client = TestClient(server, auto_decompress=False)
         clients.append(client)

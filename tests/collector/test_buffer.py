@@ -12,18 +12,25 @@ import pytest_asyncio
 from wire_batches import NOW, NOW_MS, batch_rows
 
 from collector import buffer as buffer_module
-from collector.buffer import Buffer, Outcome
+from collector.buffer import Buffer, Keeping, Outcome
+from collector.catalog import Dictionaries
+from collector.metrics import Metrics
 from collector.rows import BatchRows
 from collector.settings import Settings
+from collector.spool import Spool
+from collector.standby import Standby, StandbyTools
 from collector.store import FlushIds
 from collector.wire import Drop, DropReason
 
 
 @contextlib.asynccontextmanager
-async def running(pool, **changes: object):
+async def running(pool, spool: Spool | None = None, **changes: object):
     settings = dataclasses.replace(Settings(), **changes)
     ticks = itertools.count(1)
-    held = Buffer(pool, settings, FlushIds(lambda: next(ticks), 1), lambda: NOW)
+    tools = StandbyTools(pool, FlushIds(lambda: next(ticks), 1), Dictionaries(), lambda: NOW)
+    standby = Standby(tools)
+    standby.spool = spool
+    held = Buffer(Keeping(tools, standby, Metrics()), settings)
     task = asyncio.create_task(held.run())
     try:
         yield held
@@ -79,7 +86,7 @@ async def test_a_batch_is_answered_after_its_commit(pool, witness):
     async with running(pool) as held:
         await held.put(batch_rows())
         await witness.execute("begin")
-        await witness.execute("lock table clicks in share mode")
+        await witness.execute("lock table view_reports in share mode")
         async with pool.acquire() as observer:
             put = asyncio.create_task(held.put(batch_rows()))
             await until_waiting_for(observer, "COPY")
@@ -106,7 +113,7 @@ async def test_a_connection_killed_in_mid_flush_loses_and_doubles_nothing(pool, 
     async with running(pool, linger_ms=50) as held:
         await held.put(batch_rows())
         await witness.execute("begin")
-        await witness.execute("lock table clicks in share mode")
+        await witness.execute("lock table view_reports in share mode")
         puts = [asyncio.create_task(held.put(batch_rows())) for _ in range(20)]
         async with pool.acquire() as observer:
             pid = await until_waiting_for(observer, "COPY")
@@ -182,7 +189,8 @@ async def test_good_neighbours_of_a_bad_batch_are_stored(pool, witness, place, c
 
     bad = answers.pop(place)
     assert isinstance(bad, Drop)
-    assert bad.reason is DropReason.MALFORMED
+    assert bad.reason is DropReason.QUARANTINED
+    assert [row[0].hex for row in await witness.fetch("select batch_id from quarantine")] == [rows[place].batch_id]
     assert set(answers) == {Outcome.STORED}
     assert await witness.fetchval("select count(*) from view_reports") == 15
     assert rows[place].batch_id in caplog.text
@@ -210,10 +218,11 @@ async def test_a_bug_is_told_to_its_senders_and_the_buffer_goes_on(pool, witness
 
     monkeypatch.setattr(buffer_module, "write_batches", write_with_a_bug)
     async with running(pool) as held:
-        with pytest.raises(ZeroDivisionError):
-            await held.put(batch_rows())
+        unlucky = await held.put(batch_rows())
         answer = await held.put(batch_rows())
 
+    assert isinstance(unlucky, Drop)
+    assert unlucky.reason is DropReason.UNAVAILABLE
     assert answer is Outcome.STORED
     assert held.held == 0
 
