@@ -14,6 +14,7 @@ from collector.sites import load_first_event_at
 from heatmap.dashboard.csv_sheet import encode_sheet
 from heatmap.dashboard.desk import Desk
 from heatmap.dashboard.gate import Handler
+from heatmap.dashboard.place import mark_file
 from heatmap.dashboard.query import (
     Picture,
     Selection,
@@ -79,7 +80,7 @@ async def answer_engagement_csv(desk: Desk, request: web.Request) -> web.Respons
     part = parse_part(request.query)
     answer = _tagged(request, encode_sheet(report, part), "text/csv", is_live=is_live)
     name = "engagement.csv" if part == "sections" else f"engagement-{part}.csv"
-    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    answer.headers["Content-Disposition"] = f'attachment; filename="{mark_file(name, report.audience.bots)}"'
     return answer
 
 

@@ -9,7 +9,14 @@ from heatmap.dashboard.query import DEFAULT_DAYS, DEVICES, Selection
 from heatmap.spans import Bots
 
 PRESETS = ((1, "Today"), (7, "7 days"), (28, "28 days"), (90, "90 days"))
+_FILE_MARKS = {Bots.EXCLUDE: "", Bots.INCLUDE: "-with-bots", Bots.ONLY: "-bots-only"}
 _DEVICE_NAMES = {device: name for name, device in DEVICES.items()}
+
+
+def mark_file(name: str, bots: Bots) -> str:
+    """Return the name of a file that is kept, which says where it is not about people alone."""
+    stem, _, suffix = name.rpartition(".")
+    return f"{stem}{_FILE_MARKS[bots]}.{suffix}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,10 @@ class Place:
     def to_bots(self, bots: str) -> str:
         """Return the address of the same question with another choice about bots."""
         return replace(self, selection=replace(self.selection, bots=Bots(bots))).href()
+
+    def file_name(self, name: str) -> str:
+        """Return what to call a file of this selection."""
+        return mark_file(name, self.selection.bots)
 
     def presets(self) -> list[Preset]:
         """Return the ranges offered, the current one marked."""

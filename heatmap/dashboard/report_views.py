@@ -8,6 +8,7 @@ from aiohttp import web
 from collector.catalog import load_pages
 from collector.db import Conn
 from collector.errors import NotFoundError
+from collector.ids import WHOLE_SITE
 from collector.sites import Site, load_first_event_at
 from heatmap.dashboard.api import build_heatmap_query, build_report_query
 from heatmap.dashboard.charts import ColumnChart, CurveChart, build_columns, build_curve, build_daily
@@ -18,7 +19,7 @@ from heatmap.dashboard.query import Picture, Selection, parse_selection
 from heatmap.dashboard.viewer import Viewer, build_viewer
 from heatmap.dashboard.wording import build_headline
 from heatmap.images import load_heatmap
-from heatmap.reports import PageReport, ReachCurve, SiteReport, load_page_report, load_site_report
+from heatmap.reports import PageReport, ReachCurve, SiteReport, load_audience, load_page_report, load_site_report
 from heatmap.rollup import load_view_counts
 
 MAX_CHOICES = 500
@@ -119,8 +120,15 @@ async def _answer_no_pages(desk: Desk, visit: Visit) -> web.Response:
     """Say that the range is empty and what to do next, which differs where nothing ever came in."""
     async with desk.pool.acquire() as conn:
         is_waiting = await load_first_event_at(conn, visit.site) is None
+        query = build_report_query(visit.place.selection)
+        audience = await load_audience(conn, visit.site.shard_keys, WHOLE_SITE, query)
     return desk.page(
-        "no_pages.html", site=visit.site, place=visit.place, screen=visit.place.screen, is_waiting=is_waiting
+        "no_pages.html",
+        site=visit.site,
+        place=visit.place,
+        screen=visit.place.screen,
+        is_waiting=is_waiting,
+        audience=audience,
     )
 
 

@@ -11,6 +11,7 @@ from heatmap.dashboard.figures import ShareLike, ago, percent, two_digits
 from heatmap.dashboard.place import Place
 from heatmap.figures import AudienceFigures
 from heatmap.picture import ElementFigures, Heatmap, LayoutFigures, Legend, ScrollFigures
+from heatmap.spans import Bots
 
 MAX_ROWS = 200
 """Elements in the list: the most clicked; a page of thousands would only be slow to read."""
@@ -19,6 +20,11 @@ _MAX_BACKDROP_PIXELS = 9_000_000  # 1440 × 6000: about 0.2 s to draw
 _REACH_STRIDE = 10  # of the hundred rows of heatmap.json, every tenth
 _ROLES = {"landmark": "area", "media": "media", "field": "field", "text": "text", "link": "link"} | {
     name: name for name in ("button", "image", "heading")
+}
+_AUDIENCES = {
+    Bots.EXCLUDE: "Views by people.",
+    Bots.INCLUDE: "Views by people and by bots.",
+    Bots.ONLY: "Views by bots only.",
 }
 _PLACED = {"ancestor": "shown on its parent", "page": "shown where it lay on the page"}
 
@@ -79,6 +85,7 @@ class Viewer:
     views: int
     clicks: int
     audience: AudienceFigures
+    audience_text: str
     anchoring: ShareLike
     width_px: int
     height_px: int
@@ -106,6 +113,7 @@ def build_viewer(heatmap: Heatmap, place: Place, now: datetime) -> Viewer:
         views=heatmap.views,
         clicks=heatmap.clicks,
         audience=heatmap.audience,
+        audience_text=_AUDIENCES[heatmap.audience.bots],
         anchoring=heatmap.anchoring,
         width_px=picture.width_px,
         height_px=picture.height_px,
