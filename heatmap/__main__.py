@@ -17,6 +17,7 @@ _COMMANDS = {
     "site": "sites:site",
     "token": "tokens:token",
     "sign-in-link": "tokens:sign_in_link",
+    "rescore": "rescore:rescore",
     "import": "imports:import_file",
     "spool": "spools:spool",
     "quarantine": "quarantines:quarantine",
