@@ -45,6 +45,7 @@ _headers = st.lists(st.lists(_words, max_size=12).map("".join), max_size=3)
         ([f'for=203.0.113.9;x="a,b;for={PROXY}", for="\\{CLIENT}"'], CLIENT),
         ([f", ,for={CLIENT},;,"], CLIENT),
         ([f"for = {CLIENT}"], PROXY),
+        ([f'for={CLIENT}, "10.2.2.2'], PROXY),
         ([""], PROXY),
     ],
 )
@@ -84,6 +85,7 @@ def test_no_header_breaks_the_search_or_lets_a_stranger_choose(forwarded_for, fo
 
 
 @given(_headers)
+@example(['for=203.0.113.9, "'])
 def test_what_a_client_wrote_never_hides_what_the_proxy_added(written):
     """A proxy's own entry, on the right, is the answer or is lost with the header, but no other one is."""
     added = f'for="{CLIENT}:80";proto=https'

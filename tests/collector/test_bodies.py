@@ -1,6 +1,7 @@
 """Packed bodies: one gzip member, whole and within the limit; everything else has its own reason."""
 
 import gzip
+import tracemalloc
 import zlib
 
 import pytest
@@ -73,8 +74,14 @@ def test_no_bytes_break_the_unpacker(junk, at):
 
 def test_a_bomb_is_refused_and_never_unpacked_whole():
     """What would unpack to more than the limit is too large, as is what is larger than it while packed."""
+    tracemalloc.start()
+    result = unpack(BOMB, Encoding.GZIP, MAX_BYTES)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
     assert len(BOMB) < MAX_BYTES
-    assert reason_of(unpack(BOMB, Encoding.GZIP, MAX_BYTES)) is DropReason.TOO_LARGE
+    assert reason_of(result) is DropReason.TOO_LARGE
+    assert peak_bytes < 4 * MAX_BYTES
     assert reason_of(unpack(b"x" * 101, Encoding.GZIP, 100)) is DropReason.TOO_LARGE
     assert reason_of(unpack(b"x" * 101, Encoding.IDENTITY, 100)) is DropReason.TOO_LARGE
 
