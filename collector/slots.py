@@ -122,7 +122,10 @@ class Slot:
 
     @property
     def state(self) -> SlotState:
-        """Return the slot in figures; records whose damage was not met yet count among the waiting ones."""
+        """Return the slot in figures.
+
+        Of an earlier process's segments, numbers that failed writes or damage took count as waiting until they are met.
+        """
         depth = sum(max(0, segment.last - max(segment.number - 1, self._released)) for segment in self._segments)
         return SlotState(
             depth,

@@ -96,6 +96,7 @@ class Spool:
         self._is_closed = False
         self._refused_until = float("-inf")
         self._adopt_at = float("-inf")
+        self._adopt_next = 0
         self._past = SlotState()
         self._figures = _Figures()
         self._count()
@@ -260,12 +261,11 @@ class Spool:
         """Return whether there is an orphan to drain, and adopt the next one if it is time."""
         if self._adopted is None and self._clocks.monotonic() >= self._adopt_at:
             self._adopted = self._adopt()
-            if self._adopted is None:
-                self._adopt_at = self._clocks.monotonic() + _ADOPTION_PAUSE_S
         return self._adopted is not None
 
     def _adopt(self) -> Slot | None:
-        for number in range(MAX_SLOTS):
+        """Return the next slot with segments that nobody holds; None, and a pause, after the last."""
+        for number in range(self._adopt_next, MAX_SLOTS):
             if number == self._own.number or not list_segments(slot_folder(self._home, number)):
                 continue
             try:
@@ -275,7 +275,10 @@ class Spool:
                 continue
             if slot is not None:
                 _log.info("draining slot %02d of the spool, which no process holds", number)
+                self._adopt_next = number + 1
                 return slot
+        self._adopt_next = 0
+        self._adopt_at = self._clocks.monotonic() + _ADOPTION_PAUSE_S
         return None
 
     def _give_back(self) -> None:

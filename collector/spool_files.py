@@ -159,11 +159,11 @@ def segment_path(folder: Path, number: int) -> Path:
 def list_segments(folder: Path) -> list[SegmentFile]:
     """Return the segments of a slot, oldest first; another process may remove them meanwhile."""
     found = []
-    for path in sorted(folder.glob(f"*{_SUFFIX}")):
+    for path in folder.glob(f"*{_SUFFIX}"):
         with contextlib.suppress(FileNotFoundError):
             if path.stem.isdecimal():
                 found.append(SegmentFile(int(path.stem), path, path.stat().st_size))
-    return found
+    return sorted(found, key=lambda segment: segment.number)
 
 
 def is_lost(error: OSError) -> bool:
