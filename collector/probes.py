@@ -35,7 +35,7 @@ class Probes:
         """GET /readyz: 200 where a batch that comes now would be stored, in Postgres or in the spool; else 503."""
         gauges = self.metrics.gauges()
         if gauges.state == "refusing":
-            return _answer(_Status("refusing", "the spool is full or its disk is broken; `jalki doctor` says why"), 503)
+            return _answer(_Status("refusing", "too many batches wait, or the spool is full; `jalki doctor` says more"), 503)
         is_answered = await self._asks_postgres()
         if is_answered and gauges.state == "storing":
             return _answer(_Status("ok"), 200)
