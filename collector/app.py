@@ -15,6 +15,7 @@ from aiohttp import web
 from collector.buffer import CLOSE_TIMEOUT_S, Buffer, Keeping
 from collector.bundles import load_bundles
 from collector.catalog import Dictionaries
+from collector.datacentres import load_ranges
 from collector.db import POSTGRES_ERRORS, Pool
 from collector.errors import StorageError
 from collector.handlers import Handlers
@@ -108,6 +109,7 @@ def _build_house(settings: Settings, pool: Pool, clocks: Clocks, metrics: Metric
         SiteDirectory(pool, clocks.monotonic),
         SaltBook(pool, os.urandom),
         LayoutAges(datetime.timedelta(hours=settings.layout_hours)),
+        load_ranges(settings.datacentre_ranges),
     )
     ids = FlushIds(lambda: int(clocks.now().timestamp() * 1000), int.from_bytes(os.urandom(2), "big"))
     tools = StandbyTools(pool, ids, Dictionaries(), clocks.now)

@@ -18,7 +18,9 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from collector.admission import judge_age
+from collector.bots import find_signs, score
 from collector.catalog import Dictionaries
+from collector.datacentres import NO_RANGES, AddressRanges
 from collector.db import POSTGRES_ERRORS, Pool
 from collector.errors import StorageError
 from collector.privacy import SALT_BYTES, find_salt, load_salt
@@ -109,16 +111,18 @@ async def import_recording(
     progress: Callable[[int], object] = _tell_nobody,
     *,
     clock: Callable[[], datetime.datetime] = _read_clock,
+    ranges: AddressRanges = NO_RANGES,
 ) -> ImportResult:
     """Store a recording of one site and return what became of its lines.
 
-    `progress` is called after each flush with the number of lines read since the last call. Views may be up to a week
-    old at their receipt. Days of the past that have no salt get one that is thrown away.
+    `progress` is called after each flush with the number of lines read since the last call, `ranges` are those of data
+    centres. Views may be up to a week old at their receipt. Days of the past that have no salt get one that is thrown
+    away.
 
     Raises:
         StorageError: Postgres cannot be reached; importing the recording again goes on where this ended.
     """
-    importer = _Importer(pool, site, clock())
+    importer = _Importer(pool, site, clock(), ranges)
     result = importer.result
     told = 0
     for line in lines:
@@ -137,8 +141,9 @@ async def import_recording(
 
 
 class _Importer:
-    def __init__(self, pool: Pool, site: Site, now: datetime.datetime) -> None:
+    def __init__(self, pool: Pool, site: Site, now: datetime.datetime, ranges: AddressRanges) -> None:
         self.result = ImportResult()
+        self._ranges = ranges
         self._pool = pool
         self._site = site
         self._now = now
@@ -200,7 +205,11 @@ class _Importer:
             return batch
         if batch.site_key != self._site.key:
             return Drop(DropReason.UNKNOWN_SITE, f"the batch is not of site {self._site.site_id}")
-        return judge_age(batch, MAX_VIEW_MS) or (batch, Arrival(line.at, line.ip, line.ua))
+        drop = judge_age(batch, MAX_VIEW_MS)
+        if drop is not None:
+            return drop
+        signs = find_signs(line.ua, line.ip, batch, self._ranges)
+        return batch, Arrival(line.at, line.ip, line.ua, signs, score(signs))
 
     def _count_drop(self, drop: Drop) -> None:
         self.result.dropped[drop.reason] += 1

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from collector import sites
+from collector.datacentres import load_ranges
 from collector.ids import SiteId
 from collector.importer import ImportResult, import_recording
 from collector.settings import Settings
@@ -60,6 +61,7 @@ def import_file(settings: Settings, file: BinaryIO, site_id: int, *, as_json: bo
 
 
 async def _import(settings: Settings, site_id: SiteId, file: BinaryIO) -> ImportAnswer:
+    ranges = load_ranges(settings.datacentre_ranges)
     async with open_place_pool(settings) as (_, pool):
         async with pool.acquire() as conn:
             site = await sites.load_site(conn, site_id)
@@ -69,7 +71,9 @@ async def _import(settings: Settings, site_id: SiteId, file: BinaryIO) -> Import
             length=total, label="importing", file=sys.stderr, hidden=not sys.stderr.isatty()
         )
         with bar:
-            result = await import_recording(pool, site, reader.lines(), lambda _lines: bar.update(reader.take_bytes()))
+            result = await import_recording(
+                pool, site, reader.lines(), lambda _lines: bar.update(reader.take_bytes()), ranges=ranges
+            )
     return _build_answer(site_id, result)
 
 
