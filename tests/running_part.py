@@ -6,13 +6,14 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 START_TIMEOUT_S = 90
 STOP_TIMEOUT_S = 20
 _KEPT_LINES = 2_000
+JALKI = ("-m", "heatmap")
 
 
 @dataclass(slots=True)
@@ -32,12 +33,15 @@ class RunningPart:
 
 @asynccontextmanager
 async def running_part(
-    name: str, *arguments: str, environ: Mapping[str, str] | None = None
+    name: str, *arguments: str, environ: Mapping[str, str] | None = None, program: Sequence[str] = JALKI
 ) -> AsyncIterator[RunningPart]:
-    """Start `jalki NAME` and yield it once it is ready; in the end it is stopped as an operator stops it."""
+    """Start `jalki NAME` and yield it once it is ready; in the end it is stopped as an operator stops it.
+
+    `program` is what Python runs as jalki.
+    """
     clean = {key: text for key, text in os.environ.items() if not key.startswith("JALKI_")}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "heatmap", name, "--json", *arguments),
+        *(sys.executable, *program, name, "--json", *arguments),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env=clean | dict(environ or {}),

@@ -21,18 +21,19 @@ import asyncpg
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import malformed_faults
 from malformed_bodies import BodiesRun, BodiesSeen
 from malformed_requests import RequestsRun, RequestsSeen, Stored, recount
-from mutations import Mutator
+from mutations import Mutator, Samples
 from postgres_switch import switched_postgres
-from running_part import RunningPart, running_part
-from runs import Figure, Plan, RunResult, Size
+from running_part import JALKI, RunningPart, running_part
+from runs import Figure, Plan, RunResult
 
 from collector.settings import describe
 from collector.sites import NewSite, Site, add_site
 
 NAME = "malformed input"
-MUTANTS: tuple[str, ...] = ()
+MUTANTS = tuple(malformed_faults.FAULTS)
 _CONTRACT = Path(__file__).parents[1] / "contract"
 _SITES = {
     "demoKey_01": NewSite("Sample"),
@@ -60,88 +61,91 @@ class Amounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Malformed:
-    """What was seen; `alarms` are lines of the collector's log that no input may cause."""
+class Answered:
+    """What came back over HTTP, what was stored, and what the collector logged."""
 
-    bodies: BodiesSeen
-    requests: RequestsSeen
+    seen: RequestsSeen
     stored: Stored
-    alarms: tuple[str, ...]
+    log: tuple[str, ...]
+
+    @property
+    def alarms(self) -> list[str]:
+        """The lines of the log that no input may cause."""
+        return [line for line in self.log if any(alarm in line for alarm in _ALARMS)]
 
 
 async def run(plan: Plan) -> RunResult:
     """Make the run of a plan, as the table of targets wants it."""
-    amounts = plan.pick(Amounts(20_000, 500), Amounts(100_000, 5_000), Amounts(1_000_000, 100_000, with_waiting=True))
-    first, second = await plan.postgres.create_database(), await plan.postgres.create_database()
-    seen = await send(first, second, amounts, plan)
-    keep_faults(seen, plan.folder / "faults")
-    return judge(seen, amounts)
+    amounts = plan.pick(Amounts(20_000, 700), Amounts(100_000, 5_000), Amounts(1_000_000, 100_000, with_waiting=True))
+    bodies_url, requests_url = await plan.postgres.create_database(), await plan.postgres.create_database()
+    bodies = await send_bodies(bodies_url, amounts.bodies, plan.seed)
+    requests = await send_requests(requests_url, amounts, plan.seed, plan.folder, plan.mutant)
+    keep_faults(bodies, requests, plan.folder / "faults")
+    return judge(bodies, requests, amounts)
 
 
-async def send(bodies_url: str, requests_url: str, amounts: Amounts, plan: Plan) -> Malformed:
-    """Send everything: the bodies to one database, the requests through a collector to the other."""
-    samples = [path.read_bytes() for path in sorted(_CONTRACT.glob("view*.json"))]
-
-    def mutator(number: int) -> Mutator:
-        return Mutator(plan.seed * 1000 + number, samples, list(_SITES), int(time.time() * 1000))
-
-    conn = await asyncpg.connect(bodies_url)
+async def send_bodies(url: str, bodies: int, seed: int) -> BodiesSeen:
+    """Decode and store so many mutated bodies in an empty database."""
+    conn = await asyncpg.connect(url)
     try:
-        bodies = await BodiesRun(conn, await _add_sites(conn), mutator(0)).run(amounts.bodies)
+        return await BodiesRun(conn, await _add_sites(conn), _open_mutator(2 * seed)).run(bodies)
     finally:
         await conn.close()
-    conn = await asyncpg.connect(requests_url)
+
+
+async def send_requests(url: str, amounts: Amounts, seed: int, folder: Path, fault: str = "") -> Answered:
+    """Send so many mutated requests, and as many neighbours, to a collector of their own on an empty database."""
+    conn = await asyncpg.connect(url)
     try:
         await _add_sites(conn)
-        async with _collector(requests_url, plan) as part:
-            sending = RequestsRun(part.port, mutator(1))
-            requests = await sending.run(amounts.requests, with_waiting=amounts.with_waiting)
-        return Malformed(bodies, requests, await recount(conn, requests), _alarms(part))
+        async with _collector(url, folder, fault) as part:
+            run = RequestsRun(part.port, _open_mutator(2 * seed + 1))
+            seen = await run.run(amounts.requests, with_waiting=amounts.with_waiting)
+        return Answered(seen, await recount(conn, seen), tuple(part.log))
     finally:
         await conn.close()
 
 
-def judge(seen: Malformed, amounts: Amounts) -> RunResult:
+def judge(bodies: BodiesSeen, requests: Answered, amounts: Amounts) -> RunResult:
     """Return the figures beside their targets."""
-    made = sum(seen.bodies.outcomes.values())
-    raised = len(seen.bodies.faults)
-    sent = sum(seen.requests.ways.values())
+    raised, stored = len(bodies.faults), requests.stored
+    made = sum(bodies.outcomes.values()) + raised
+    sent, faults, alarms = sum(requests.seen.ways.values()), len(requests.seen.faults), len(requests.alarms)
     return RunResult(
         NAME,
-        acknowledged=len(seen.requests.acknowledged),
-        lost=seen.stored.lost,
-        phantom=seen.stored.phantom,
-        duplicates=seen.stored.duplicates,
+        acknowledged=len(requests.seen.acknowledged),
+        lost=stored.lost,
+        phantom=stored.phantom,
+        duplicates=stored.duplicates,
         figures=(
-            Figure(
-                "bodies in process", f"{made + raised:,}", f">= {amounts.bodies:,}", made + raised >= amounts.bodies
-            ),
+            Figure("bodies in process", f"{made:,}", f">= {amounts.bodies:,}", made >= amounts.bodies),
             Figure("raised, or refused by Postgres", f"{raised}", "0", raised == 0),
-            Figure("accepted and read back", f"{seen.bodies.stored:,}", "> 0", seen.bodies.stored > 0),
+            Figure("accepted and read back", f"{bodies.stored:,}", "> 0", bodies.stored > 0),
             Figure("requests over HTTP", f"{sent:,}", f">= {amounts.requests:,}", sent >= amounts.requests),
-            Figure("5xx, stuck or answered otherwise", f"{len(seen.requests.faults)}", "0", not seen.requests.faults),
-            Figure("errors in the collector's log", f"{len(seen.alarms)}", "0", not seen.alarms),
+            Figure("5xx, stuck, or answered otherwise", f"{faults}", "0", faults == 0),
+            Figure("errors in the collector's log", f"{alarms}", "0", alarms == 0),
         ),
     )
 
 
-def keep_faults(seen: Malformed, folder: Path) -> None:
-    """Write what was sent in each fault, and one file that tells of all."""
-    faults = [*seen.bodies.faults, *seen.requests.faults]
-    if not faults and not seen.alarms:
+def keep_faults(bodies: BodiesSeen, requests: Answered, folder: Path) -> None:
+    """Write what was sent in each fault, one file that tells of all, and the log where it has errors."""
+    faults = [*bodies.faults, *requests.seen.faults]
+    if not faults and not requests.alarms:
         return
     folder.mkdir(parents=True, exist_ok=True)
     for number, (_, sent) in enumerate(faults[:_KEPT_FAULTS]):
         (folder / f"{number:03d}.bin").write_bytes(sent)
     lines = [f"{number:03d} {what}" for number, (what, _) in enumerate(faults)]
-    (folder / "faults.txt").write_text("\n".join((*lines, *seen.alarms)) + "\n", errors="replace")
+    (folder / "faults.txt").write_text("\n".join((*lines, *requests.log)) + "\n", errors="replace")
 
 
-def _collector(url: str, plan: Plan) -> "contextlib.AbstractAsyncContextManager[RunningPart]":
+def _collector(url: str, folder: Path, fault: str) -> contextlib.AbstractAsyncContextManager[RunningPart]:
     known = {name for name, _, _ in describe()}
     environ = {name: text for name, text in _ENVIRON.items() if name in known}
-    environ["JALKI_DATA_DIR"] = str(plan.folder / "data")
-    return running_part("collector", "--database-url", url, "--port", "0", environ=environ)
+    environ["JALKI_DATA_DIR"] = str(folder / "data")
+    program = (str(Path(malformed_faults.__file__)), fault) if fault else JALKI
+    return running_part("collector", "--database-url", url, "--port", "0", environ=environ, program=program)
 
 
 async def _add_sites(conn: "asyncpg.Connection[asyncpg.Record]") -> Sequence[Site]:
@@ -149,8 +153,10 @@ async def _add_sites(conn: "asyncpg.Connection[asyncpg.Record]") -> Sequence[Sit
     return [await add_site(conn, new, key, now) for key, new in _SITES.items()]
 
 
-def _alarms(part: RunningPart) -> tuple[str, ...]:
-    return tuple(line for line in part.log if any(alarm in line for alarm in _ALARMS))
+def _open_mutator(seed: int) -> Mutator:
+    good = [path.read_bytes() for path in sorted(_CONTRACT.glob("view*.json"))]
+    bad = [path.read_bytes() for path in sorted((_CONTRACT / "bad").iterdir())]
+    return Mutator(seed, Samples(good, bad), list(_SITES), int(time.time() * 1000))
 
 
 def _print_counts(title: str, counts: Mapping[str, int]) -> None:
@@ -162,16 +168,15 @@ def _print_counts(title: str, counts: Mapping[str, int]) -> None:
 async def _run_alone(options: argparse.Namespace, folder: Path) -> RunResult:
     amounts = Amounts(options.bodies, options.requests, with_waiting=options.waiting)
     async with switched_postgres(folder / "postgres") as postgres:
-        plan = Plan(Size.LONG, options.seed, folder, postgres)
-        urls = await postgres.create_database(), await postgres.create_database()
-        seen = await send(*urls, amounts, plan)
-    keep_faults(seen, options.faults)
-    _print_counts("bodies by outcome", seen.bodies.outcomes)
-    print(f"stored and read back {seen.bodies.stored:,} batches with {seen.bodies.clicks:,} clicks")
-    _print_counts("bodies by mutation", seen.bodies.ways)
-    _print_counts("requests by answer", seen.requests.answers)
-    _print_counts("requests by kind", seen.requests.ways)
-    return judge(seen, amounts)
+        bodies = await send_bodies(await postgres.create_database(), amounts.bodies, options.seed)
+        _print_counts("bodies by outcome", bodies.outcomes)
+        print(f"stored and read back {bodies.stored:,} batches with {bodies.clicks:,} clicks")
+        _print_counts("bodies by mutation", bodies.ways)
+        requests = await send_requests(await postgres.create_database(), amounts, options.seed, folder)
+    keep_faults(bodies, requests, options.faults)
+    _print_counts("requests by answer", requests.seen.answers)
+    _print_counts("requests by kind", requests.seen.ways)
+    return judge(bodies, requests, amounts)
 
 
 def main() -> int:

@@ -88,8 +88,9 @@ class RequestsRun:
             line.close()
 
     async def _send_mutated(self, source: str) -> None:
-        mutated, valid = self._mutator.make().body, self._mutator.make_valid()
-        is_plain = self._mutator.rng.random() < _PLAIN_SHARE
+        made, valid = self._mutator.make(), self._mutator.make_valid()
+        mutated = made.body
+        is_plain = made.is_by_hand or self._mutator.rng.random() < _PLAIN_SHARE
         request = plain(mutated) if is_plain else draw_request(self._mutator.rng, Bodies(mutated, valid))
         verdict = decode_batch(mutated)
         self._note_sent(verdict)

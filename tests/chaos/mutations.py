@@ -64,6 +64,15 @@ class Mutated:
 
     body: bytes
     ways: tuple[str, ...]
+    is_by_hand: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Batches that people wrote: good ones, and ones that must be refused."""
+
+    good: Sequence[bytes]
+    bad: Sequence[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +83,15 @@ class _Base:
 
 
 class Mutator:
-    """Makes mutated bodies without end; the same seed and samples make the same ones."""
+    """Makes mutated bodies without end, after the bad samples as they are; the same seed makes the same ones."""
 
-    def __init__(self, seed: int, samples: Sequence[bytes], keys: Sequence[str], now_ms: int) -> None:
+    def __init__(self, seed: int, samples: Samples, keys: Sequence[str], now_ms: int) -> None:
         self._rng = random.Random(seed)
         self._keys = keys
         self._now_ms = now_ms
-        self._samples = [_base(msgspec.json.decode(sample)) for sample in samples]
+        self._samples = [_base(msgspec.json.decode(sample)) for sample in samples.good]
+        self._bad = samples.bad
+        self._by_hand = list(samples.bad)
         self._pool = [self._draw_base() for _ in range(_POOL_SIZE)]
         self._made = 0
 
@@ -96,9 +107,12 @@ class Mutator:
     def make(self) -> Mutated:
         """Return a batch changed in one to four ways, under ids of its own where they survive."""
         rng = self._rng
+        if self._by_hand:
+            return Mutated(self._by_hand.pop(), ("by hand",), is_by_hand=True)
         self._made += 1
-        if rng.random() < 0.02:
-            return self._splice()
+        draw = rng.random()
+        if draw < 0.02:
+            return self._splice() if draw < 0.01 else self._take_bad()
         if self._made % _RENEW_EVERY == 0:
             self._pool[rng.randrange(_POOL_SIZE)] = self._draw_base()
         base = rng.choice(self._samples) if rng.random() < 0.05 else rng.choice(self._pool)
@@ -117,6 +131,10 @@ class Mutator:
         return Mutated(
             first[: self._rng.randrange(len(first))] + second[self._rng.randrange(len(second)) :], ("splice",)
         )
+
+    def _take_bad(self) -> Mutated:
+        """Return a batch that must be refused, with some of its bytes changed."""
+        return Mutated(_flip_bits(self._rng, self._rng.choice(self._bad)), ("by hand, flipped",))
 
     def _draw_base(self) -> _Base:
         return _base(build_batch(self._rng, self._rng.choice(self._keys), self._now_ms))
