@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -281,3 +282,19 @@ def test_the_dashboard_file_can_be_imported():
     assert max(x for x, _ in cells) < 24
     assert board["id"] is None
     assert board["schemaVersion"] >= 36
+
+
+def test_the_readme_lists_every_metric_with_its_meaning():
+    """The table is what /metrics tells, row by row."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    table = readme.partition("\n| Metric |")[2].partition("\n\n")[0]
+    rows = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in table.splitlines()[2:]]
+
+    expected = []
+    for family in text_string_to_metric_families(Metrics().render().decode()):
+        name = f"`{family.name}{'_total' if family.type == 'counter' else ''}`"
+        labels = sorted({label for sample in family.samples for label in sample.labels} - {"le"})
+        told = ", ".join(f"`{label}`" for label in labels) or "–"
+        expected.append((name, family.type, told, family.documentation))
+
+    assert rows == expected
