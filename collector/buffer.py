@@ -208,8 +208,7 @@ class Buffer:
     def _note(self, waiting: Sequence[_Waiting], begun_s: float) -> None:
         now_s = asyncio.get_running_loop().time()
         self._metrics.observe_flush(sum(one.rows.weight for one in waiting), len(waiting), now_s - begun_s)
-        for one in waiting:
-            self._metrics.observe_commit(now_s - one.since_s)
+        self._metrics.observe_commits([now_s - one.since_s for one in waiting])
 
     async def _store(self, waiting: Sequence[_Waiting]) -> None:
         """Answer those that Postgres has taken or refused; none where it does not answer in time."""

@@ -1,6 +1,6 @@
 """The dictionaries that name what facts carry as numbers: pages by path, elements and sections by key."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, LiteralString
 
@@ -79,6 +79,11 @@ class KnownKeys:
     def __init__(self, max_keys: int = 200_000) -> None:
         self._max_keys = max_keys
         self._keys: dict[tuple[ShardKey, int], None] = {}
+
+    @property
+    def keys(self) -> Collection[tuple[ShardKey, int]]:
+        """All of them, to look many up without a call for each."""
+        return self._keys
 
     def __contains__(self, key: tuple[ShardKey, int]) -> bool:
         return key in self._keys

@@ -170,9 +170,10 @@ class Intake:
             return answer
         layouts = self._memory.layouts
         if rows.layout is not None:
-            layouts.note(rows.layout_key, rows.received_at)
+            layouts.note(rows.layout_key, rows.received_ms)
             return _ACCEPTED[answer]
-        return _WANTING[answer] if layouts.ask(rows.layout_key, self._clock()) else _ACCEPTED[answer]
+        # Asked when it came in, not when it was stored: the clock is read once.
+        return _WANTING[answer] if layouts.ask(rows.layout_key, rows.received_ms) else _ACCEPTED[answer]
 
 
 def _rate_limited(wait_s: float) -> Drop:

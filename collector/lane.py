@@ -23,6 +23,7 @@ from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
+from multidict import istr
 
 from collector.admission import Network, client_address, is_within
 from collector.bodies import judge_type
@@ -40,6 +41,9 @@ HEAD_TIMEOUT_S = 10.0
 BODY_TIMEOUT_S = 30.0
 """Longest time a body may take; `handlers` answers 408 a little before for the bodies that it waits for."""
 _SWEEP_S = 1.0
+# Spelled once: a plain string would be folded at each look-up.
+_ORIGIN, _USER_AGENT, _CONTENT_TYPE = istr("Origin"), istr("User-Agent"), istr("Content-Type")
+_CONTENT_ENCODING, _EXPECT = istr("Content-Encoding"), istr("Expect")
 _FAULT = Drop(DropReason.UNAVAILABLE, "the collector met a fault of its own")
 
 
@@ -209,10 +213,10 @@ class LaneConnection(RequestHandler):
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         lane = self._lane
         headers = message.headers
-        sender = Sender(headers.get("Origin"), self._find_address(message), headers.get("User-Agent", ""))
+        sender = Sender(headers.get(_ORIGIN), self._find_address(message), headers.get(_USER_AGENT, ""))
         tell = functools.partial(self._tell, message.should_close)
         try:
-            drop = _judge_type(headers.get("Content-Type")) or lane.intake.admit_address(sender.address)
+            drop = _judge_type(headers.get(_CONTENT_TYPE)) or lane.intake.admit_address(sender.address)
             if drop is not None:
                 tell(drop)
             elif not lane.intake.try_accept(body, sender, tell):
@@ -258,8 +262,8 @@ def _is_hot(message: RawRequestMessage | _ErrInfo) -> TypeGuard[RawRequestMessag
         and message.method == "POST"
         and message.version == (1, 1)
         and not message.upgrade
-        and "Content-Encoding" not in message.headers
-        and "Expect" not in message.headers
+        and _CONTENT_ENCODING not in message.headers
+        and _EXPECT not in message.headers
     )
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from collector.db import Conn
 from collector.ids import Device, PageId, ShardKey
 
-_ASK_EVERY = datetime.timedelta(minutes=1)
+_ASK_EVERY_MS = 60_000
 """A layout that was asked for and did not come is asked for again after this time."""
 
 _WRITE: Final[LiteralString] = """\
@@ -148,37 +148,36 @@ class LayoutAges:
 
     def __init__(self, max_age: datetime.timedelta, max_keys: int = 200_000) -> None:
         self._max_age = max_age
+        self._max_age_ms = int(max_age.total_seconds() * 1000)
         self._max_keys = max_keys
-        self._captured_at: dict[LayoutKey, datetime.datetime] = {}
-        self._asked_at: dict[LayoutKey, datetime.datetime] = {}
+        self._captured_ms: dict[LayoutKey, int] = {}
+        self._asked_ms: dict[LayoutKey, int] = {}
 
-    def ask(self, key: LayoutKey, now: datetime.datetime) -> bool:
+    def ask(self, key: LayoutKey, now_ms: int) -> bool:
         """Claim that a browser should be asked for this layout: it is missing or old, and none was asked lately."""
-        captured_at = self._captured_at.get(key)
-        if captured_at is not None and now - captured_at < self._max_age:
+        captured_ms = self._captured_ms.get(key)
+        if captured_ms is not None and now_ms - captured_ms < self._max_age_ms:
             return False
-        asked_at = self._asked_at.get(key)
-        if asked_at is not None and now - asked_at < _ASK_EVERY:
+        asked_ms = self._asked_ms.get(key)
+        if asked_ms is not None and now_ms - asked_ms < _ASK_EVERY_MS:
             return False
-        _remember(self._asked_at, key, now, self._max_keys)
+        _remember(self._asked_ms, key, now_ms, self._max_keys)
         return True
 
-    def note(self, key: LayoutKey, captured_at: datetime.datetime) -> None:
+    def note(self, key: LayoutKey, captured_ms: int) -> None:
         """Remember that this layout is stored."""
-        self._asked_at.pop(key, None)
-        _remember(self._captured_at, key, captured_at, self._max_keys)
+        self._asked_ms.pop(key, None)
+        _remember(self._captured_ms, key, captured_ms, self._max_keys)
 
     async def load(self, conn: Conn, keys: Sequence[ShardKey], now: datetime.datetime) -> None:
         """Learn what all collectors have stored."""
         for key, captured_at in (await load_layout_ages(conn, keys, now - self._max_age)).items():
-            self.note(key, captured_at)
+            self.note(key, int(captured_at.timestamp() * 1000))
 
 
-def _remember(
-    known: dict[LayoutKey, datetime.datetime], key: LayoutKey, instant: datetime.datetime, max_keys: int
-) -> None:
+def _remember(known: dict[LayoutKey, int], key: LayoutKey, unix_ms: int, max_keys: int) -> None:
     known.pop(key, None)
-    known[key] = instant
+    known[key] = unix_ms
     if len(known) > max_keys:
         del known[next(iter(known))]
 

@@ -176,6 +176,14 @@ class Metrics:
         """Count `n` batches that waited `seconds` from their arrival to their answer."""
         self.counts.commit_seconds.observe(seconds, n)
 
+    def observe_commits(self, seconds: Iterable[float]) -> None:
+        """Count one batch for each of these times from its arrival to its answer."""
+        histogram = self.counts.commit_seconds
+        counts, bounds = histogram.counts, histogram.bounds
+        for one in seconds:
+            counts[bisect_left(bounds, one)] += 1
+            histogram.total += one
+
     def observe_lag(self, seconds: float) -> None:
         """Count by how much the event loop was late."""
         self.counts.loop_lag_seconds.observe(max(0.0, seconds))

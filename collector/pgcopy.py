@@ -6,7 +6,6 @@ the value in network order. Packing this ourselves costs a tenth of what a drive
 
 import datetime
 import struct
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +24,9 @@ EPOCH_DAY = datetime.date(2000, 1, 1)
 EPOCH_MS = 946_684_800_000
 """2000-01-01 in Unix ms: instant 0 of a timestamptz, which counts microseconds."""
 
-_ARRAY = struct.Struct(">iiiiii")
 _EMPTY_ARRAY = struct.Struct(">iiii")
 _BIGINT = struct.Struct(">iq")
-_INT = struct.Struct(">ii")
-_SMALLINT = struct.Struct(">ih")
-_BIGINT_OID, _INT_OID, _SMALLINT_OID = 20, 23, 21
+BIGINT_OID, INT_OID, SMALLINT_OID = 20, 23, 21
 
 
 def encode_day(day: datetime.date) -> int:
@@ -65,28 +61,13 @@ def encode_bigint(value: int | None) -> bytes:
     return NULL if value is None else _BIGINT.pack(8, value)
 
 
-def encode_bigints(values: Sequence[int]) -> bytes:
-    """Return a bigint[] column."""
-    return _encode_array(values, _BIGINT, _BIGINT_OID)
+def encode_empty_array(oid: int) -> bytes:
+    """Return an empty array column of elements of type `oid`.
 
-
-def encode_ints(values: Sequence[int]) -> bytes:
-    """Return an int[] column."""
-    return _encode_array(values, _INT, _INT_OID)
-
-
-def encode_smallints(values: Sequence[int]) -> bytes:
-    """Return a smallint[] column."""
-    return _encode_array(values, _SMALLINT, _SMALLINT_OID)
-
-
-def _encode_array(values: Sequence[int], item: struct.Struct, oid: int) -> bytes:
-    """Length, number of dimensions, no nulls, element type, then length and lower bound of the one dimension."""
-    if not values:
-        return _EMPTY_ARRAY.pack(12, 0, 0, oid)
-    width = item.size - 4
-    body = b"".join([item.pack(width, value) for value in values])
-    return _ARRAY.pack(20 + len(body), 1, 0, oid, len(values), 1) + body
+    One with elements is: length in bytes, 1 dimension, 0 for no nulls, type, length and lower bound 1 of the dimension,
+    then the elements, each with its length.
+    """
+    return _EMPTY_ARRAY.pack(12, 0, 0, oid)
 
 
 def read_rows(data: bytes, columns: Columns) -> NDArray[np.void]:

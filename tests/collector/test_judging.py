@@ -178,8 +178,8 @@ def test_buckets_empty_and_fill_with_time():
 
 
 def test_buckets_take_bounded_memory():
-    """With too many keys the least recently used is forgotten."""
-    buckets = TokenBuckets(rate=1, max_keys=3)
+    """With too many keys those that were not used lately are forgotten."""
+    buckets = TokenBuckets(rate=1, max_keys=4)
     for key in (b"a", b"b", b"c", b"a", b"d"):
         for _ in range(4):
             buckets.take(key, 1.0)
