@@ -1,8 +1,9 @@
 """A line from TCP to the tests' Postgres that can be cut and held: Postgres away or silent, for one service only."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,7 +15,7 @@ class DatabaseLine:
     socket_path: str
     user: str
     database: str
-    port: int = 0
+    port: int
     is_asked: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once a service says something that is held."""
     _is_open: asyncio.Event = field(default_factory=asyncio.Event)
@@ -31,7 +32,6 @@ class DatabaseLine:
         self._is_open.set()
         if self._server is None:
             self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-            self.port = self._server.sockets[0].getsockname()[1]
 
     def hold(self) -> None:
         """Keep every connection open and forward nothing more."""
@@ -84,12 +84,20 @@ class DatabaseLine:
 async def database_line(postgres_url: str) -> AsyncIterator[DatabaseLine]:
     """Yield a line to the database of `postgres_url` that forwards nothing before it is mended."""
     parts = urlsplit(postgres_url)
-    folder = parse_qs(parts.query)["host"][0]
-    port = parse_qs(parts.query).get("port", ["5432"])[0]
-    line = DatabaseLine(f"{folder}/.s.PGSQL.{port}", parts.username or "", parts.path.lstrip("/"))
-    await line.mend()
-    await line.cut()
-    try:
-        yield line
-    finally:
-        await line.cut()
+    query = parse_qs(parts.query)
+    with held_port() as port:
+        path = f"{query['host'][0]}/.s.PGSQL.{query['port'][0]}"
+        line = DatabaseLine(path, parts.username or "", parts.path.lstrip("/"), port)
+        try:
+            yield line
+        finally:
+            await line.cut()
+
+
+@contextmanager
+def held_port() -> Iterator[int]:
+    """Yield a port that nobody listens on and nobody is given by chance; who knows its number may listen on it."""
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(("127.0.0.1", 0))
+        yield sock.getsockname()[1]
