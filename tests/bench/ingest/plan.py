@@ -18,7 +18,9 @@ FRACTIONS = (0.25, 0.5, 0.75, 1.0)
 HELD_P99_MS = 100.0
 """A load is held while the 99th percentile stays below this."""
 
-_EDGE = (0.4, 1.2, 6)  # looked for between these parts of saturation, with so many probes
+_EDGE = (0.4, 1.2, 5)  # looked for between these parts of saturation, with so many halvings
+_ATTEMPTS = 2  # at each: what else the machine does can only spoil one
+_BELOW_EDGE = (0.5, 0.9)  # parts of what is held for which there are targets of latency
 _KEPT_UP = 0.98  # part of the offered rate that must be answered, the wait for the last answers included
 
 
@@ -62,6 +64,8 @@ class Case(msgspec.Struct, frozen=True):
     levels: list[Level]
     probes: list[Level]
     """What was tried to find the largest load that is held; empty where it was not looked for."""
+    below_edge: list[Level]
+    """Parts of the largest load that is held."""
 
     def samples(self, variant: Variant) -> list[Sample]:
         """Return the closed loops of one variant, one a round."""
@@ -87,7 +91,8 @@ class Case(msgspec.Struct, frozen=True):
     @property
     def every(self) -> list[Sample]:
         """Every run."""
-        return [sample for one in self.rounds for sample in one] + [level.sample for level in self.levels + self.probes]
+        levels = self.levels + self.probes + self.below_edge
+        return [sample for one in self.rounds for sample in one] + [level.sample for level in levels]
 
 
 async def run_plan(stage: Stage, plan: Plan, tell: Callable[[Case], None]) -> list[Case]:
@@ -109,8 +114,13 @@ async def _run_case(bench: Bench, plan: Plan, clicks: int, workers: int) -> Case
     rounds = [await _run_round(bench, plan, clicks, workers) for _ in range(plan.rounds)]
     saturation = statistics.median(_find(one, Variant.OURS).events_s / clicks for one in rounds)
     levels = [await _run_level(bench, clicks, saturation, part, plan.seconds) for part in FRACTIONS]
-    probes = await _find_edge(bench, plan, clicks, saturation) if workers == 1 and clicks in plan.held else []
-    return Case(clicks, workers, rounds, levels, probes)
+    case = Case(clicks, workers, rounds, levels, [], [])
+    if workers > 1 or clicks not in plan.held:
+        return case
+    case.probes.extend(await _find_edge(bench, plan, clicks, saturation))
+    if edge := case.held_events_s / clicks:
+        case.below_edge.extend([await _run_level(bench, clicks, edge, part, plan.probe_s) for part in _BELOW_EDGE])
+    return case
 
 
 async def _run_round(bench: Bench, plan: Plan, clicks: int, workers: int) -> list[Sample]:
@@ -128,11 +138,14 @@ async def _run_level(bench: Bench, clicks: int, saturation: float, part: float, 
 
 async def _find_edge(bench: Bench, plan: Plan, clicks: int, saturation: float) -> list[Level]:
     """Halve the distance between a load that is held and one that is not."""
-    low, high, probes = _EDGE
-    levels = []
-    for _ in range(probes):
+    low, high, halvings = _EDGE
+    levels: list[Level] = []
+    for _ in range(halvings):
         middle = (low + high) / 2
-        levels.append(await _run_level(bench, clicks, saturation, middle, plan.probe_s))
+        for _ in range(_ATTEMPTS):
+            levels.append(await _run_level(bench, clicks, saturation, middle, plan.probe_s))
+            if levels[-1].is_held:
+                break
         low, high = (middle, high) if levels[-1].is_held else (low, middle)
     return levels
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .measure import LOAD_IS_LIMIT, Sample, Variant
-from .plan import HELD_P99_MS, Case
+from .plan import HELD_P99_MS, Case, Level
 
 _COLUMNS = (
     *("Events a batch, processes", "aiohttp floor + COPY", "jalki", "INSERT per request", "jalki ÷ floor"),
@@ -38,17 +38,13 @@ def describe_case(case: Case) -> str:
     lines += [f"  {'':22} {'itself':>8} {'Postgres':>9} {'together':>19}"]
     lines += [_describe_variant(variant, case.samples(variant)) for variant in Variant]
     lines += [f"  {_ratios(case)}"]
-    for level in case.levels:
-        one = level.sample
-        lines.append(
-            f"  at {level.fraction:4.0%} of saturation ({level.batches_s:,.0f} batches/s): "
-            f"p50 {one.p50_ms:.1f} ms, p99 {one.p99_ms:.1f} ms, worst {one.worst_ms:.0f} ms"
-        )
+    lines += [_describe_level("saturation", level) for level in case.levels]
     if case.probes:
         lines.append(
             f"  held with p99 < {HELD_P99_MS:.0f} ms: {case.held_events_s:,.0f} durable events/s "
             f"({case.held_events_s / case.clicks:,.0f} batches/s)"
         )
+    lines += [_describe_level("what is held", level) for level in case.below_edge]
     return "\n".join(lines + [f"  note: {note}" for note in _notes(case)])
 
 
@@ -102,6 +98,14 @@ def _describe_variant(variant: Variant, samples: list[Sample]) -> str:
     shown = f"{load:5.0%}" if load else "    –"
     return (
         f"  {variant.value:22} {own:8.2f} {postgres:9.2f} {_spread(totals):>19} {events_s:11,.0f} {busy:6.2f} {shown}"
+    )
+
+
+def _describe_level(whole: str, level: Level) -> str:
+    one = level.sample
+    return (
+        f"  at {level.fraction:4.0%} of {whole} ({level.batches_s:,.0f} batches/s): p50 {one.p50_ms:.1f} ms, "
+        f"p99 {one.p99_ms:.1f} ms, worst {one.worst_ms:.0f} ms; {one.total_us:.2f} µs an event"
     )
 
 
