@@ -16,15 +16,15 @@ from collector import sites, store
 from collector.app import setup_collector
 from collector.db import Pool
 from collector.errors import AddressError
-from collector.ids import WHOLE_SITE, Device, PageId, text_id
+from collector.ids import WHOLE_SITE, PageId, text_id
 from collector.settings import Settings
-from heatmap import rollup
+from heatmap import rollup, spans
 from heatmap.demo import DemoPlan, fill, is_filled, open_demo_site, run_demo, serve_shop
 from heatmap.demo.recording import load_recording
 from heatmap.demo.visitors import Span, generate
 
 _NOW = datetime(2026, 6, 21, 15, 30, tzinfo=UTC)
-_FIRST_DAY, _LAST_DAY = _NOW.date() - timedelta(days=20), _NOW.date() + timedelta(days=1)
+_SPAN = spans.Span(_NOW.date() - timedelta(days=20), _NOW.date() + timedelta(days=1))
 
 
 class _Truth(msgspec.Struct):
@@ -75,7 +75,7 @@ async def test_rollups_of_an_import_equal_what_was_generated(pool: Pool) -> None
         while (await rollup.advance(conn, site.shard_keys[0], _NOW)).flushes:
             pass
         for path, page_id in (("", WHOLE_SITE), ("/shop/routa-teapot", PageId(text_id("/shop/routa-teapot")))):
-            totals = await rollup.load_page_totals(conn, site.shard_keys, page_id, Device.ALL, _FIRST_DAY, _LAST_DAY)
+            totals = await rollup.load_page_totals(conn, site.shard_keys, page_id, _SPAN)
             truth = _count(lines, path)
             assert (totals.views, totals.clicks) == (len(truth.views), truth.clicks)
     assert await _count_batches(pool) == len(lines)
