@@ -77,7 +77,9 @@ def site() -> None:
 @json_option
 def add(settings: Settings, *, as_json: bool, **asked: Any) -> None:  # click's signature
     """Add a site and print its key and the tag to paste into its pages."""
-    answer = run(_add(settings, _Asked(**asked)))
+    wanted = _Asked(**asked)
+    _check_late_hours(settings, wanted.late_hours)
+    answer = run(_add(settings, wanted))
     text = f"site {answer.site_id}, key {answer.key}\npaste into every page: {answer.snippet}"
     print_answer(answer, text, as_json=as_json)
 
@@ -105,6 +107,7 @@ def list_sites(settings: Settings, *, as_json: bool) -> None:
 def edit(settings: Settings, site_id: int, *, as_json: bool, **changes: Any) -> None:  # click's signature
     """Change a site's name, origins or oldest view; running collectors follow within 10 seconds."""
     change = sites.SiteChange(changes["name"], changes["origins"] or None, changes["late_hours"])
+    _check_late_hours(settings, change.late_hours)
     answer = run(_edit(settings, SiteId(site_id), change))
     text = (
         f"site {answer.site_id} is {answer.name}, origins {' '.join(answer.origins) or 'any'}, "
@@ -131,7 +134,6 @@ site.add_command(snippet)
 
 
 async def _add(settings: Settings, asked: _Asked) -> SiteAnswer:
-    _check_late_hours(settings, asked.late_hours)
     async with open_place_pool(settings) as (place, pool), pool.acquire() as conn:
         key = sites.build_site_key(secrets.token_bytes(sites.KEY_BYTES))
         new = sites.NewSite(asked.name, asked.origins, asked.time_zone, late_hours=asked.late_hours or None)
@@ -140,7 +142,6 @@ async def _add(settings: Settings, asked: _Asked) -> SiteAnswer:
 
 
 async def _edit(settings: Settings, site_id: SiteId, change: sites.SiteChange) -> SiteAnswer:
-    _check_late_hours(settings, change.late_hours)
     async with open_place_pool(settings) as (place, pool), pool.acquire() as conn:
         return _build_answer(await sites.edit_site(conn, site_id, change), place.base_url, settings)
 

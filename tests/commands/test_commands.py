@@ -51,6 +51,34 @@ async def test_a_site_is_added_and_listed(postgres_url: str) -> None:
     assert added["origins"] == ["https://shop.example"]
 
 
+async def test_the_tag_of_a_site_is_printed_plain_or_pinned(postgres_url: str) -> None:
+    """The pinned one names the build in its address and has its hash; the plain one is what `site add` printed."""
+    added = await _json(postgres_url, "site", "add", "--name", "Shop", "--origin", "https://shop.example")
+    words = ("site", "snippet", "--site", str(added["site_id"]))
+    plain, pinned = await _json(postgres_url, *words), await _json(postgres_url, *words, "--pin")
+
+    assert (plain["snippet"], plain["pinned"]) == (added["snippet"], False)
+    assert re.fullmatch(
+        rf'<script async src="http://127\.0\.0\.1:8100/s/{added["key"]}\.[0-9a-f]{{12}}\.js" '
+        r'integrity="sha384-[\w+/]{64}" crossorigin="anonymous"></script>',
+        pinned["snippet"],
+    )
+
+
+async def test_a_site_may_have_an_age_limit_of_its_own(postgres_url: str) -> None:
+    """It is set and given back with 0; more than the service allows is refused."""
+    added = await _json(
+        *(postgres_url, "site", "add", "--name", "Shop", "--origin", "https://shop.example", "--late-hours", "6")
+    )
+    edit = ["site", "edit", "--site", str(added["site_id"]), "--late-hours"]
+    given_back = await _json(postgres_url, *edit, "0")
+    refused = CliRunner().invoke(main, [*edit, "25"])
+
+    assert (added["late_hours"], given_back["late_hours"]) == (6, 24)
+    assert refused.exit_code == 2
+    assert "JALKI_LATE_HOURS" in refused.stderr
+
+
 async def test_tokens_and_links_are_made_for_people(postgres_url: str, pool: Pool) -> None:
     """A token's secret is shown once; the list has none."""
     site = await _json(postgres_url, "site", "add", "--name", "Shop", "--origin", "https://shop.example")
