@@ -71,9 +71,7 @@ def setup_collector(
     handlers = Handlers(settings, proxies, house.intake, house.memory.sites, ScriptShelf(load_bundles()), metrics)
     _add_routes(app, handlers)
     _add_probes(app, Probes(settings, pool, metrics))
-    lane = Lane(house.intake, metrics, settings, proxies)
-    if settings.fast_lane:
-        app[LANE] = lane
+    app[LANE] = lane = Lane(house.intake, metrics, settings, proxies)
     metrics.watch(lambda: _read_gauges(house, lane))
 
     async def live(_app: web.Application) -> AsyncIterator[None]:

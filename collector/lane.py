@@ -6,7 +6,7 @@ the ordinary way through `handlers`. aiohttp itself closes no connection that is
 
 This file alone touches aiohttp's private names (`_waiter`, `_messages`, `_parser`, `_request_in_progress`,
 `_handler_waiter`, `_next_keepalive_close_time`, `_make_server`); `tests/collector/test_lane.py` fails when a release
-changes what it rests on, and JALKI_FAST_LANE=0 switches it off.
+changes what it rests on, and JALKI_FAST_LANE=0 lets the application answer everything.
 """
 
 import asyncio
@@ -65,7 +65,7 @@ LANE: web.AppKey[Lane] = web.AppKey("lane", Lane)
 
 
 class LaneRunner(web.AppRunner):
-    """Runs an application whose connections have a fast lane; without `LANE` in it they only have deadlines."""
+    """Runs an application; where `LANE` is in it, its connections are of the kind below."""
 
     async def _make_server(self) -> web.Server:
         server = await super()._make_server()
@@ -192,7 +192,8 @@ class LaneConnection(RequestHandler):
             return
         message, body = self._messages[0]
         is_alone = len(self._messages) == 1 and not self._buffer_paused
-        if not is_alone or not _is_hot(message) or self._is_odd(body):
+        is_fast = self._lane.settings.fast_lane
+        if not is_fast or not is_alone or not _is_hot(message) or self._is_odd(body):
             self._wake()
         elif body.is_eof():
             self._messages.popleft()
@@ -302,6 +303,6 @@ def _encode(result: Accepted | Drop, date: str, *, is_last: bool) -> bytes:
     close = "Connection: close\r\n" if is_last else ""
     head = (
         f"HTTP/1.1 {reason.status} {_REASONS[reason.status]}\r\n{_CORS_LINES}X-Jalki-Drop: {reason.value}\r\n{retry}"
-        f"Content-Type: application/json; charset=utf-8\r\nContent-Length: {len(body)}\r\nDate: {date}\r\n{close}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nDate: {date}\r\n{close}\r\n"
     )
     return head.encode() + body
