@@ -22,6 +22,14 @@ def tree_cpu_s(pid: int) -> float:
     return ticks / _TICKS_A_SECOND
 
 
+def machine_cpu_s() -> float:
+    """Return what all processes of the machine have taken, and what its host has taken from it."""
+    name, *numbers = Path("/proc/stat").read_text(encoding="utf-8").splitlines()[0].split()
+    user, nice, system, _idle, _waiting, *rest = (int(number) for number in numbers[:8])
+    assert name == "cpu"
+    return (user + nice + system + sum(rest)) / _TICKS_A_SECOND
+
+
 def _read_table() -> dict[int, list[int]]:
     table = {}
     for entry in Path("/proc").iterdir():

@@ -14,12 +14,15 @@ import msgspec
 
 from .bodies import Headers, Order
 from .copier import CopyJob, CopyReport
+from .cpu import machine_cpu_s
 from .load import STUCK_S, Job, Report
 from .oracle import OURS, PLAIN, Tables, recount
 from .stage import SITE_KEY, Server, Stage, Steered, running_ours, running_rival, running_steered
 
 LOAD_IS_LIMIT = 0.9
 """Share of a core from which on the load itself may be what is measured."""
+OTHERS_DISTURB = 0.2
+"""Cores that other programs may take before a rate or a latency says little."""
 
 _COPY_TIMEOUT_S = 120
 _WARM_UP_S = 0.5
@@ -52,6 +55,8 @@ class Sample(msgspec.Struct, frozen=True):
     p50_ms: float = 0.0
     p99_ms: float = 0.0
     worst_ms: float = 0.0
+    others: float = 0.0
+    """Cores that programs took meanwhile which have nothing to do with the benchmark."""
     faults: list[str] = []
 
     @property
@@ -109,15 +114,21 @@ async def measure(bench: Bench, variant: Variant, clicks: int, seconds: float, r
     job = Job(order, "127.0.0.1", server.port, bench.connections, seconds, rate)
     await _clear(bench, tables)
     await bench.load.prepare(job)
-    own_s, postgres_s = server.cpu_s(), bench.stage.postgres_cpu_s()
+    before = _read_cpu(bench, server)
     report = await bench.load.run(Report, seconds + 2 * STUCK_S)
-    own_s, postgres_s = server.cpu_s() - own_s, bench.stage.postgres_cpu_s() - postgres_s
+    own_s, postgres_s, machine_s = (now - then for now, then in zip(_read_cpu(bench, server), before, strict=True))
     if not rate:
         bench.rates[variant, clicks] = report.rate
     faults = [f"{n} answers {name}" for name, n in report.answers.items()]
     if tables is not None:
         faults += (await recount(bench.conn, tables, order, report)).faults
-    return _sample(variant, clicks, report, (own_s, postgres_s), faults)
+    sample = _sample(variant, clicks, report, (own_s, postgres_s), faults)
+    others_s = machine_s - own_s - postgres_s - report.cpu_s
+    return msgspec.structs.replace(sample, others=max(0.0, others_s / report.seconds))
+
+
+def _read_cpu(bench: Bench, server: Server) -> tuple[float, float, float]:
+    return server.cpu_s(), bench.stage.postgres_cpu_s(), machine_cpu_s()
 
 
 async def measure_copy(bench: Bench, clicks: int, workers: int, seconds: float) -> Sample:

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from .measure import LOAD_IS_LIMIT, Sample, Variant
+from .measure import LOAD_IS_LIMIT, OTHERS_DISTURB, Sample, Variant
 from .plan import HELD_P99_MS, Case, Level
 
 _COLUMNS = (
@@ -120,6 +120,9 @@ def _notes(case: Case) -> list[str]:
         notes.append(
             f"the load took up to {busiest:.0%} of a core: it may have been the limit of a rate, not of a cost"
         )
+    others = statistics.median(one.others for one in case.every if one.variant is not Variant.COPY)
+    if others >= OTHERS_DISTURB:
+        notes.append(f"other programs took {others:.1f} cores meanwhile: rates and latencies say little")
     return notes
 
 
