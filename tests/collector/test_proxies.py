@@ -15,7 +15,10 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
+import yaml
 from wire_batches import KEY, encode, wire_batch
+
+from collector.db import Pool
 
 ROOT = Path(__file__).parents[2]
 SECTION = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## Behind a proxy\n")[1].split("\n## ")[0]
@@ -71,9 +74,7 @@ async def _post(client: aiohttp.ClientSession, body: object, **headers: str) -> 
 @pytest_asyncio.fixture(params=["nginx", "caddy"])
 async def start_proxied(request, start_collector, tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Proxied]]]:
     """Start a collector with settings of the test's choice behind a proxy; skipped where the proxy is not installed."""
-    program = shutil.which(request.param, path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-    if program is None:
-        pytest.skip(f"{request.param} is not installed, so what the README says of it is not tested here")
+    program = _find_program(request.param)
     run = _running_nginx if request.param == "nginx" else _running_caddy
     async with contextlib.AsyncExitStack() as stack:
 
@@ -97,7 +98,7 @@ async def test_the_visitor_is_whom_a_trusted_proxy_names(start_proxied) -> None:
     ]
 
     assert [answer.status for answer in answers] == [204] * 4
-    assert await _visitors(proxied) == [1, 3]
+    assert await _visitors(proxied.collector.pool) == [1, 3]
 
 
 async def test_a_proxy_that_is_not_trusted_is_the_visitor(start_proxied) -> None:
@@ -106,7 +107,7 @@ async def test_a_proxy_that_is_not_trusted_is_the_visitor(start_proxied) -> None
     answers = [await _post(await proxied.client(f"127.{number}.0.2"), wire_batch()) for number in (1, 2)]
 
     assert [answer.status for answer in answers] == [204] * 2
-    assert await _visitors(proxied) == [2]
+    assert await _visitors(proxied.collector.pool) == [2]
 
 
 async def test_the_proxy_keeps_its_connections_open(start_proxied) -> None:
@@ -173,10 +174,33 @@ async def test_the_snippet_passes_as_the_collector_compressed_it(start_proxied, 
         assert through.headers["Cache-Control"] == direct.headers["Cache-Control"]
 
 
-async def _visitors(proxied: Proxied) -> list[int]:
+async def _visitors(pool: Pool) -> list[int]:
     """Return how many views each visitor has, fewest first."""
-    rows = await proxied.collector.pool.fetch("select count(*) from view_reports group by visitor_key order by 1")
+    rows = await pool.fetch("select count(*) from view_reports group by visitor_key order by 1")
     return [row[0] for row in rows]
+
+
+async def test_the_compose_file_believes_a_proxy_before_its_own(start_collector, tmp_path: Path) -> None:
+    """Its Caddy hands batches to the collector, and on whom a proxy with a private address names."""
+    program, port = _find_program("caddy"), _free_port()
+    collector = await start_collector(trusted_proxies="127.0.0.1")
+    text = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["configs"]["caddyfile"]["content"]
+    changes = {":80 ": f"http://127.0.0.1:{port} ", "collector:8100": f"127.0.0.1:{collector.client.port}"}
+    async with (
+        _running_caddyfile(program, tmp_path, _change(text, changes), port),
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
+    ):
+        answers = [await _post(client, wire_batch(), X_Forwarded_For=f"203.0.{number}.9") for number in (1, 2, 2)]
+
+    assert [answer.status for answer in answers] == [204] * 3
+    assert await _visitors(collector.pool) == [1, 2]
+
+
+def _find_program(name: str) -> str:
+    program = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+    if program is None:
+        pytest.skip(f"{name} is not installed, so its documented configuration is not tested here")
+    return program
 
 
 @contextlib.asynccontextmanager
@@ -190,7 +214,7 @@ async def _running_nginx(
         "/etc/letsencrypt/live/stats.example.org/fullchain.pem": str(certificate),
         "/etc/letsencrypt/live/stats.example.org/privkey.pem": str(certificate),
     }
-    (folder / "jalki.conf").write_text(_snippet("nginx", changes))
+    (folder / "jalki.conf").write_text(_change(_snippet("nginx"), changes))
     (folder / "nginx.conf").write_text(NGINX_MAIN.format(user="user root;" if os.geteuid() == 0 else ""))
     async with _running([program, "-p", str(folder), "-c", "nginx.conf", "-e", "stderr"], port):
         trust = ssl.create_default_context(cafile=certificate)
@@ -206,15 +230,25 @@ async def _running_caddy(program: str, folder: Path, collector_port: int) -> Asy
         # Without the certificate, for which it asks an authority on the network.
         "stats.example.org": f"http://127.0.0.1:{port}",
     }
-    (folder / "Caddyfile").write_text(CADDY_MAIN + _snippet("caddyfile", changes))
-    words = [program, "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
-    async with _running(words, port, XDG_CONFIG_HOME=str(folder), XDG_DATA_HOME=str(folder), HOME=str(folder)):
+    async with _running_caddyfile(program, folder, CADDY_MAIN + _change(_snippet("caddyfile"), changes), port):
         yield f"http://127.0.0.1:{port}", None
 
 
-def _snippet(language: str, changes: dict[str, str]) -> str:
-    """Return the README's configuration with its addresses changed to those of the test."""
-    text = SECTION.split(f"```{language}\n")[1].split("```")[0]
+@contextlib.asynccontextmanager
+async def _running_caddyfile(program: str, folder: Path, text: str, port: int) -> AsyncIterator[None]:
+    (folder / "Caddyfile").write_text(text)
+    words = [program, "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
+    async with _running(words, port, XDG_CONFIG_HOME=str(folder), XDG_DATA_HOME=str(folder), HOME=str(folder)):
+        yield
+
+
+def _snippet(language: str) -> str:
+    """Return the README's configuration."""
+    return SECTION.split(f"```{language}\n")[1].split("```")[0]
+
+
+def _change(text: str, changes: dict[str, str]) -> str:
+    """Return a configuration with its addresses changed to those of the test."""
     for old, new in changes.items():
         assert old in text
         text = text.replace(old, new)
