@@ -6,6 +6,7 @@ that nothing it left behind can hide a later frame. A segment is read once it is
     HOME/00/lock                         held by flock; the holder's process id
             cursor                       the last sequence number that was released, twice
             00000000000000000001.seg     segments, named by the first sequence number in them
+            database                     which database the records are for
             damaged/                     bytes that could not be read, for a person to look at
 """
 
@@ -25,6 +26,7 @@ from collector.spool_files import (
     AppendedFile,
     Cursor,
     DamagedBytes,
+    Owner,
     is_lost,
     list_segments,
     segment_path,
@@ -71,9 +73,16 @@ class _Segment:
 
 
 def take_slot(
-    home: Path, number: int, segment_bytes: int = SEGMENT_BYTES, open_file: OpenFile = AppendedFile
+    home: Path,
+    number: int,
+    segment_bytes: int = SEGMENT_BYTES,
+    open_file: OpenFile = AppendedFile,
+    database: str = "",
 ) -> "Slot | None":
-    """Return a slot of `home`, made if it is new and recovered if it is not; None where another process holds it.
+    """Return a slot of `home`, made if it is new and recovered if it is not.
+
+    None where another process holds it, or where it holds records for another database than `database`. Where either
+    is "", any will do.
 
     Raises:
         OSError: the folder cannot be made or read.
@@ -83,16 +92,35 @@ def take_slot(
     lock_fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        with contextlib.suppress(OSError):  # the disk may be full; the lock holds without a name
-            os.ftruncate(lock_fd, 0)
-            os.pwrite(lock_fd, f"{os.getpid()}\n".encode(), 0)
-        return Slot(folder, lock_fd, segment_bytes, open_file)
+        if _claim(folder, database):
+            with contextlib.suppress(OSError):  # the disk may be full; the lock holds without a name
+                os.ftruncate(lock_fd, 0)
+                os.pwrite(lock_fd, f"{os.getpid()}\n".encode(), 0)
+            return Slot(folder, lock_fd, segment_bytes, open_file)
     except BlockingIOError:
-        os.close(lock_fd)
-        return None
+        pass
     except BaseException:
         os.close(lock_fd)
         raise
+    os.close(lock_fd)
+    return None
+
+
+def _claim(folder: Path, database: str) -> bool:
+    """Return whether the slot's records, if there are any, are for `database`, which it is for from now on."""
+    owner = Owner(folder / "database")
+    of = owner.load()
+    if not database or of == database:
+        return True
+    if of and list_segments(folder):
+        _log.warning("spool slot %s holds records for database %s, not %s, and is left alone", folder, of, database)
+        return False
+    try:
+        owner.write(database)
+    except OSError:  # the disk may be full; a slot without a name is anybody's
+        if of:
+            raise
+    return True
 
 
 def slot_folder(home: Path, number: int) -> Path:

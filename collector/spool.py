@@ -15,13 +15,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 from collector.errors import SpoolError, SpoolFullError
 from collector.segments import FRAME_BYTES, MAX_PAYLOAD_BYTES
+from collector.settings import Settings
 from collector.slots import MAX_SLOTS, SEGMENT_BYTES, OpenFile, Record, Slot, SlotState, slot_folder, take_slot
 from collector.spool_files import AppendedFile, list_segments, sync_folder
 
-__all__ = ["Record", "Spool", "SpoolClocks", "open_spool"]
+__all__ = ["Record", "Spool", "SpoolClocks", "name_database", "open_spool"]
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -33,6 +35,7 @@ _SMALLEST_SEGMENT_BYTES = 64 << 10
 _SEGMENTS = 8  # at least so many share the limit, so that space is given back in parts
 _LARGE_BYTES = 64 << 10
 _PAUSE_S = 0.5  # after the disk refused, nothing is tried for this long
+_POSTGRES_PORT = 5432
 _ADOPTION_PAUSE_S = 10.0  # between two looks for slots that nobody holds
 
 
@@ -44,26 +47,59 @@ class SpoolClocks:
     monotonic: Callable[[], float] = time.monotonic
 
 
+def name_database(settings: Settings) -> str:
+    """Return what the spools of a collector with these settings are for: host, port and database, without a password.
+
+    Postgres restarts elsewhere under the same name, and people run two services on one machine: the batches of one
+    must not be drained into the database of the other. The embedded Postgres is "embedded", wherever its socket is.
+    """
+    try:
+        parts = urlsplit(settings.database_url)
+        port = parts.port or _POSTGRES_PORT
+    except ValueError:  # several hosts
+        return settings.database_url.rpartition("@")[2]
+    if parts.hostname:
+        return f"{parts.hostname}:{port}{parts.path}"
+    socket = Path("".join(parse_qs(parts.query).get("host", [])))
+    if not settings.database_url or socket.is_relative_to(settings.data_path()) or socket.name.startswith("jalki-"):
+        return "embedded"
+    return f"{socket}{parts.path}"
+
+
 def open_spool(
-    home: Path, max_bytes: int, *, clocks: SpoolClocks | None = None, open_file: OpenFile = AppendedFile
+    home: Path,
+    max_bytes: int,
+    *,
+    database: str = "",
+    clocks: SpoolClocks | None = None,
+    open_file: OpenFile = AppendedFile,
 ) -> "Spool":
     """Return a spool on the first free slot of `home`, which is made if it is not there; reads a segment or two.
 
+    Slots with records for another database than `database` (`name_database`) are left alone; "" takes any.
+
     Raises:
-        SpoolError: the folder cannot be used, or all slots are held.
+        SpoolError: the folder cannot be used, or there is no slot to take.
     """
     segment_bytes = min(SEGMENT_BYTES, max(_SMALLEST_SEGMENT_BYTES, max_bytes // _SEGMENTS))
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         for number in range(MAX_SLOTS):
-            slot = take_slot(home, number, segment_bytes, open_file)
+            slot = take_slot(home, number, segment_bytes, open_file, database)
             if slot is not None:
                 sync_folder(home)
                 sync_folder(home.parent)
-                return Spool(home, slot, max_bytes, clocks or SpoolClocks())
+                return Spool(_House(home, database, max_bytes), slot, clocks or SpoolClocks())
     except OSError as error:
         raise SpoolError(f"the spool folder {home} cannot be used: {error.strerror}; set JALKI_SPOOL_DIR") from error
-    raise SpoolError(f"all {MAX_SLOTS} slots of the spool folder {home} are held by other processes")
+    raise SpoolError(f"all {MAX_SLOTS} slots of the spool folder {home} are held by other processes or databases")
+
+
+@dataclass(frozen=True, slots=True)
+class _House:
+    home: Path
+    database: str
+    max_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +119,10 @@ class _Figures:
 class Spool:
     """The slot of this process and the orphans it drains; `open_spool` makes it, one event loop uses it."""
 
-    def __init__(self, home: Path, own: Slot, max_bytes: int, clocks: SpoolClocks) -> None:
-        self._home = home
+    def __init__(self, house: _House, own: Slot, clocks: SpoolClocks) -> None:
+        self._house = house
         self._own = own
         self._adopted: Slot | None = None
-        self._max_bytes = max_bytes
         self._clocks = clocks
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="jalki-spool")
         self._queue: deque[_Waiting] = deque()
@@ -135,7 +170,7 @@ class Spool:
     @property
     def is_full(self) -> bool:
         """Whether a large append would be refused now: the limit is near, or the disk refused half a second ago."""
-        return self._refusal(min(_LARGE_BYTES, self._max_bytes // _SEGMENTS)) is not None
+        return self._refusal(min(_LARGE_BYTES, self._house.max_bytes // _SEGMENTS)) is not None
 
     def append(self, payload: bytes) -> asyncio.Future[None]:
         """Return a future that is done once the payload is on the disk.
@@ -187,7 +222,7 @@ class Spool:
             return "the spool is closed"
         if size > MAX_PAYLOAD_BYTES:
             return f"a record of {size} bytes is larger than a record may be"
-        if self._figures.own_bytes + self._waiting_bytes + size >= self._max_bytes:
+        if self._figures.own_bytes + self._waiting_bytes + size >= self._house.max_bytes:
             return "the spool has reached its limit"
         if self._waiting_bytes + size > WAITING_MAX_BYTES:
             return "too much waits to be written to the spool"
@@ -230,7 +265,7 @@ class Spool:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._counted, work)
         except OSError as error:
-            raise SpoolError(f"the spool folder {self._home} cannot be read: {error.strerror}") from error
+            raise SpoolError(f"the spool folder {self._house.home} cannot be read: {error.strerror}") from error
 
     # What follows runs in the spool's thread.
 
@@ -266,10 +301,10 @@ class Spool:
     def _adopt(self) -> Slot | None:
         """Return the next slot with segments that nobody holds; None, and a pause, after the last."""
         for number in range(self._adopt_next, MAX_SLOTS):
-            if number == self._own.number or not list_segments(slot_folder(self._home, number)):
+            if number == self._own.number or not list_segments(slot_folder(self._house.home, number)):
                 continue
             try:
-                slot = take_slot(self._home, number)
+                slot = take_slot(self._house.home, number, database=self._house.database)
             except OSError as error:
                 _log.warning("slot %02d of the spool cannot be read: %s", number, error.strerror)
                 continue

@@ -142,6 +142,32 @@ class DamagedBytes:
         self.bytes += size
 
 
+class Owner:
+    """Which database the records of a slot are for, in a file beside them; "" where nobody has said."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def load(self) -> str:
+        """Return the database; "" where none is named."""
+        try:
+            return self._path.read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return ""
+
+    def write(self, database: str) -> None:
+        """Name the database.
+
+        Raises:
+            OSError: the name of before stands.
+        """
+        part = self._path.with_suffix(".part")
+        part.touch(0o600)
+        part.write_text(f"{database}\n", encoding="utf-8")
+        part.replace(self._path)
+        sync_folder(self._path.parent)
+
+
 @dataclass(frozen=True, slots=True)
 class SegmentFile:
     """A segment on disk, named by the first sequence number in it."""

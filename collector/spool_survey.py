@@ -10,12 +10,13 @@ from pathlib import Path
 from collector.errors import SpoolError
 from collector.segments import Damage, Frame, is_readable, scan
 from collector.slots import MAX_SLOTS, Record, slot_folder
-from collector.spool_files import Cursor, SegmentFile, list_segments
+from collector.spool_files import Cursor, Owner, SegmentFile, list_segments
 
 
 @dataclass(frozen=True, slots=True)
 class SlotSurvey:
-    """A slot as it was found; `holder_pid` is 0 where nobody holds it, `oldest_ms` is 0 where no record waits.
+    """A slot as it was found; `holder_pid` is 0 where nobody holds it, `oldest_ms` is 0 where no record waits;
+    `database` is which one the records are for, "" where nobody has said.
 
     `damaged_frames` are records that cannot be read, in the segments as they lie there; `kept_bytes` is what was found
     damaged earlier and kept aside.
@@ -23,6 +24,7 @@ class SlotSurvey:
 
     number: int
     holder_pid: int
+    database: str
     depth: int
     size_bytes: int
     oldest_ms: int
@@ -66,7 +68,8 @@ def _survey_slot(home: Path, number: int) -> SlotSurvey:
             depth += 1
     size = sum(segment.size for segment in list_segments(folder))
     kept = sum(path.stat().st_size for path in (folder / "damaged").glob("*"))
-    return SlotSurvey(number, _find_holder(folder), depth, size, oldest_ms, damaged, kept)
+    database = Owner(folder / "database").load()
+    return SlotSurvey(number, _find_holder(folder), database, depth, size, oldest_ms, damaged, kept)
 
 
 def _scan_waiting(folder: Path) -> Iterator[Frame | Damage]:

@@ -17,7 +17,7 @@ from collector.quarantine import write_quarantined
 from collector.rows import BatchRows, decode_rows
 from collector.settings import Settings
 from collector.slots import Record
-from collector.spool import open_spool
+from collector.spool import name_database, open_spool
 from collector.spool_survey import SlotSurvey, read_waiting, survey_spool
 from collector.store import BatchKey, Flush, FlushIds, ensure_partitions, write_batches
 from heatmap.commands.place import open_place_pool, settings_options
@@ -30,6 +30,7 @@ class SlotAnswer(msgspec.Struct, frozen=True):
 
     slot: int
     holder_pid: int | None
+    database: str
     batches: int
     size_bytes: int
     oldest_at: datetime | None
@@ -64,13 +65,14 @@ class RecordList(msgspec.Struct, frozen=True):
 
 
 class DrainAnswer(msgspec.Struct, frozen=True):
-    """What became of drained batches, and how many wait in slots that running collectors hold."""
+    """What became of drained batches; how many wait in slots that running collectors hold, and for other databases."""
 
     stored: int
     duplicates: int
     quarantined: int
     unreadable: int
     held: int
+    elsewhere: int
 
 
 @click.group("spool")
@@ -89,6 +91,7 @@ def list_slots(settings: Settings, *, as_json: bool) -> None:
         (
             f"{one.slot:02d}",
             _holder(one),
+            one.database or "any",
             str(one.batches),
             f"{one.size_bytes / (1 << 20):.1f}",
             _time(one.oldest_at),
@@ -96,7 +99,7 @@ def list_slots(settings: Settings, *, as_json: bool) -> None:
         )
         for one in found
     ]
-    header = ("SLOT", "HELD BY", "BATCHES", "MIB", "OLDEST (UTC)", "DAMAGED", "KEPT ASIDE, MIB")
+    header = ("SLOT", "HELD BY", "DATABASE", "BATCHES", "MIB", "OLDEST (UTC)", "DAMAGED", "KEPT ASIDE, MIB")
     text = build_table(header, rows) if rows else f"nothing was ever spooled in {home}"
     print_answer(SpoolAnswer(str(home), found), text, as_json=as_json)
 
@@ -127,26 +130,31 @@ def inspect(settings: Settings, slot: int | None, limit: int, *, as_json: bool) 
 
 
 @command("drain", example="jalki spool drain")
+@click.option("--any-database", is_flag=True, help="Also what was spooled for a database of another address.")
 @settings_options()
 @json_option
-def drain_slots(settings: Settings, *, as_json: bool) -> None:
+def drain_slots(settings: Settings, *, any_database: bool, as_json: bool) -> None:
     """Store what waits in slots that no running collector holds; the others drain by themselves.
 
     May be interrupted and repeated: what is stored already is not stored again.
     """
-    result, held = run(_drain(settings))
-    answer = DrainAnswer(result.stored, result.duplicates, result.quarantined, result.unreadable, held)
+    answer = run(_drain(settings, "" if any_database else name_database(settings)))
     print_answer(answer, _drain_text(answer), as_json=as_json)
 
 
-async def _drain(settings: Settings) -> tuple[DrainResult, int]:
+async def _drain(settings: Settings, database: str) -> DrainAnswer:
     home = settings.spool_path()
     found = survey_spool(home)
+    ours = [one for one in found if not database or one.database in {"", database}]
     result = DrainResult()
-    if any(one.size_bytes and not one.holder_pid for one in found):
+    if any(one.size_bytes and not one.holder_pid for one in ours):
         async with open_place_pool(settings) as (_, pool):
-            result = await _drain_into(pool, home)
-    return result, sum(one.depth for one in found if one.holder_pid)
+            result = await _drain_into(pool, home, database)
+    return DrainAnswer(
+        *(result.stored, result.duplicates, result.quarantined, result.unreadable),
+        held=sum(one.depth for one in ours if one.holder_pid),
+        elsewhere=sum(one.depth for one in found if one not in ours),
+    )
 
 
 def open_sink(pool: db.Pool) -> Sink:
@@ -166,8 +174,8 @@ def open_sink(pool: db.Pool) -> Sink:
     return Sink(ids, lambda: _now().date(), write, quarantine)
 
 
-async def _drain_into(pool: db.Pool, home: Path) -> DrainResult:
-    opened = open_spool(home, 0)  # takes nothing in; its own slot is the first that nobody holds
+async def _drain_into(pool: db.Pool, home: Path, database: str) -> DrainResult:
+    opened = open_spool(home, 0, database=database)  # takes nothing in; its own slot is the first that nobody holds
     try:
         return await drain(opened, open_sink(pool))
     finally:
@@ -176,8 +184,10 @@ async def _drain_into(pool: db.Pool, home: Path) -> DrainResult:
 
 def _slot_answer(one: SlotSurvey) -> SlotAnswer:
     oldest_at = _instant(one.oldest_ms) if one.oldest_ms else None
-    holder = one.holder_pid or None
-    return SlotAnswer(one.number, holder, one.depth, one.size_bytes, oldest_at, one.damaged_frames, one.kept_bytes)
+    return SlotAnswer(
+        *(one.number, one.holder_pid or None, one.database, one.depth, one.size_bytes, oldest_at),
+        *(one.damaged_frames, one.kept_bytes),
+    )
 
 
 def _record_answer(record: Record) -> RecordAnswer:
@@ -197,6 +207,10 @@ def _drain_text(answer: DrainAnswer) -> str:
         lines.append(f"{answer.unreadable} cannot be read and are kept aside in the slots' damaged/ folders")
     if answer.held:
         lines.append(f"{answer.held} wait in slots that running collectors hold, which drain them by themselves")
+    if answer.elsewhere:
+        lines.append(
+            f"{answer.elsewhere} wait for other databases: jalki spool list, and drain --any-database if it moved"
+        )
     return "\n".join(lines)
 
 

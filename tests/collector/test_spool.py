@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from spool_disk import Disk, holder, read_lines
 
 from collector.errors import SpoolError, SpoolFullError
+from collector.settings import Settings
 from collector.slots import MAX_SLOTS, Slot, take_slot
-from collector.spool import WAITING_MAX_BYTES, Spool, SpoolClocks, open_spool
+from collector.spool import WAITING_MAX_BYTES, Spool, SpoolClocks, name_database, open_spool
 from collector.spool_files import KEPT_DAMAGE_BYTES
 
 NOW = datetime.datetime(2026, 3, 4, 12, 0, tzinfo=datetime.UTC)
@@ -356,6 +357,53 @@ async def test_a_slot_that_nobody_holds_is_looked_for_again_after_a_while(tmp_pa
     assert await drain(spool) == [b"behind"]
     assert spool.depth == 0
     await spool.close()
+
+
+async def test_records_for_another_database_are_left_alone(tmp_path: Path) -> None:
+    """Two services on one folder: neither takes the other's slot nor drains it; an empty slot is anybody's."""
+    for database in ("a:5432/jalki", "b:5432/jalki"):
+        spool = open_spool(tmp_path, LIMIT, database=database)
+        await spool.append(database.encode())
+        await spool.close()
+
+    spool = open_spool(tmp_path, LIMIT, database="b:5432/jalki")
+    assert (spool.slot, await drain(spool)) == (1, [b"b:5432/jalki"])
+    await spool.close()
+    spool = open_spool(tmp_path, LIMIT, database="a:5432/jalki")
+    assert (spool.slot, await drain(spool)) == (0, [b"a:5432/jalki"])
+    await spool.close()
+    spool = open_spool(tmp_path, LIMIT, database="c:5432/jalki")
+    assert spool.slot == 0
+    await spool.close()
+
+
+@pytest.mark.parametrize("writes", ["", "a:5432/jalki"])
+async def test_any_database_takes_any_record(tmp_path: Path, writes: str) -> None:
+    """Where nobody has said whose the records are, and where somebody asks for all."""
+    spool = open_spool(tmp_path, LIMIT, database=writes)
+    await spool.append(b"x")
+    await spool.close()
+
+    spool = open_spool(tmp_path, LIMIT, database="" if writes else "b:5432/jalki")
+    assert await drain(spool) == [b"x"]
+    await spool.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("", "embedded"),
+        ("postgresql://jalki@/jalki?host=%2Fdata%2Fpostgres%2Frun&port=5432", "embedded"),
+        ("postgresql://jalki@/jalki?host=%2Ftmp%2Fjalki-x1&port=5432", "embedded"),
+        ("postgresql://jalki@/jalki?host=%2Fvar%2Frun%2Fpostgresql", "/var/run/postgresql/jalki"),
+        ("postgresql://jalki:secret@db.example/jalki", "db.example:5432/jalki"),
+        ("postgresql://jalki:secret@db.example:6432/jalki", "db.example:6432/jalki"),
+        ("postgresql://jalki:secret@a:5432,b:5433/jalki", "a:5432,b:5433/jalki"),
+    ],
+)
+def test_a_database_is_named_without_its_password(url: str, name: str) -> None:
+    """The embedded one by one name wherever its socket is, others by their address."""
+    assert name_database(Settings(database_url=url, data_dir="/data")) == name
 
 
 async def test_no_more_processes_than_slots(tmp_path: Path) -> None:
