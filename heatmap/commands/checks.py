@@ -9,15 +9,18 @@ from pathlib import Path
 
 import msgspec
 
-from collector import db, store
+from collector import db, quarantine, store
 from collector.cluster import check_version, choose_account, find_binaries
-from collector.errors import AddressError, EmbeddedError, JalkiError, MigrationError
+from collector.errors import AddressError, EmbeddedError, JalkiError, MigrationError, SpoolError
 from collector.settings import Settings
+from collector.spool_survey import survey_spool
 from heatmap.commands.place import Database, open_database, require_schema
 from heatmap.commands.web import bind_socket, is_answering
 
 _MIN_PYTHON = (3, 11)
 _MIN_FREE_BYTES = 1 << 30  # a day of a busy site, and Postgres stops when the disk is full
+_MIN_SPOOL_BYTES = 64 << 20  # what a collector may have in memory for its spool
+_NEARLY_FULL = 0.9
 _MAX_CLOCK_SKEW_S = 5.0  # older than this, batches seem to come from the future
 _MAX_LAG_S = 60.0  # the worker needs five seconds
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)  # a clock before this was never set
@@ -35,7 +38,7 @@ class Check(msgspec.Struct, frozen=True):
 
 async def run_checks(settings: Settings, now: datetime) -> list[Check]:
     """Return every check that can be made; what depends on a broken thing is left out."""
-    checks = [check_python(), await check_port(settings)]
+    checks = [check_python(), await check_port(settings), check_spool(settings)]
     if not settings.database_url:
         checks += [check_binaries(), check_folder(settings.data_path()), check_disk(settings.data_path())]
         if not (settings.data_path() / "postgres" / "data").exists():
@@ -98,13 +101,37 @@ def check_disk(home: Path) -> Check:
     return Check("disk", free >= _MIN_FREE_BYTES, f"{free / (1 << 30):.1f} GiB free", remedy)
 
 
+def check_spool(settings: Settings) -> Check:
+    """Return whether batches could wait on disk, and whether any wait that nobody will drain."""
+    home, limit = settings.spool_path(), settings.spool_max_bytes
+    folder = next(folder for folder in (home, *home.parents) if folder.exists())
+    try:
+        slots = survey_spool(home)
+    except SpoolError as error:
+        return Check("spool", is_ok=False, found=str(error), remedy="let this user read it, or set JALKI_SPOOL_DIR")
+    left, damaged = sum(one.depth for one in slots if not one.holder_pid), sum(one.damaged_frames for one in slots)
+    found = f"{home}: {sum(one.depth for one in slots)} batches wait, {left} of them in slots that nobody holds"
+    if limit and not os.access(folder, os.W_OK):
+        return Check("spool", is_ok=False, found=f"{folder} cannot be written to", remedy="set JALKI_SPOOL_DIR")
+    if limit and (any(one.size_bytes > limit * _NEARLY_FULL for one in slots) or _free(folder) < _MIN_SPOOL_BYTES):
+        remedy = f"is Postgres away? free some space on the disk of {folder}, or raise JALKI_SPOOL_MAX_BYTES"
+        return Check("spool", is_ok=False, found=f"{found}; it is full", remedy=remedy)
+    if damaged:
+        return Check("spool", is_ok=False, found=f"{found}; {damaged} are damaged", remedy="check the disk")
+    return Check("spool", is_ok=not left, found=found, remedy="start a collector here, or: jalki spool drain")
+
+
+def _free(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
+
+
 async def _check_database(settings: Settings, now: datetime) -> list[Check]:
     try:
         async with open_database(settings) as database:
             checks = [Check("database", is_ok=True, found=f"answers at {db.public_address(database.url)}")]
             checks += [await _check_clock(database, now), await _check_schema(database)]
             if checks[-1].is_ok:
-                checks.append(await _check_lag(database, now))
+                checks += [await _check_lag(database, now), await _check_quarantine(database)]
             return checks
     except JalkiError as error:
         return [Check("database", is_ok=False, found="cannot be used", remedy=str(error))]
@@ -139,6 +166,12 @@ async def _check_lag(database: Database, now: datetime) -> Check:
     found = f"the oldest waiting facts are {lag_s:.0f} s old" if waiting else "no facts wait"
     remedy = "is a worker running? `jalki up`, or `jalki worker`, and look at its log"
     return Check("rollups", lag_s <= _MAX_LAG_S, found, remedy)
+
+
+async def _check_quarantine(database: Database) -> Check:
+    async with db.connection(database.url) as conn:
+        count = await quarantine.count_quarantined(conn)
+    return Check("quarantine", count == 0, f"{count} batches were refused by Postgres", "jalki quarantine list")
 
 
 def _name(uid: int) -> str:

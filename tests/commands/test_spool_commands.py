@@ -221,3 +221,31 @@ async def quarantined(pool: Pool, rows: BatchRows) -> BatchRows:
     async with pool.acquire() as conn:
         await write_quarantined(conn, rows, asyncpg.UntranslatableCharacterError("unsupported Unicode"), at)
     return rows
+
+
+async def test_doctor_says_what_is_wrong_with_the_spool(tmp_path: Path, postgres_url: str, pool: Pool) -> None:
+    """Batches that nobody will drain, damage, a full spool, refused batches: each with its remedy."""
+    spool, environ = tmp_path / "spool", {"JALKI_SPOOL_MAX_BYTES": "4096"}
+    healthy = await checked(spool, postgres_url)
+    await quarantined(pool, rows_of(await stored_site(pool)))
+    await fill(spool, b"a" * 100, b"b" * 100)
+    left = await checked(spool, postgres_url)
+    (path,) = segments(spool, 0)
+    path.write_bytes(path.read_bytes().replace(b"aaa", b"aba", 1))
+    damaged = await checked(spool, postgres_url)
+    await fill(spool, b"c" * 6_000)
+    full = await checked(spool, postgres_url, **environ)
+
+    assert (healthy["spool"]["is_ok"], healthy["quarantine"]["is_ok"]) == (True, True)
+    assert "jalki spool drain" in left["spool"]["remedy"]
+    assert "jalki quarantine list" in left["quarantine"]["remedy"]
+    assert "1 are damaged" in damaged["spool"]["found"]
+    assert "JALKI_SPOOL_MAX_BYTES" in full["spool"]["remedy"]
+    assert not any(found["spool"]["is_ok"] for found in (left, damaged, full))
+
+
+async def checked(home: Path, url: str, **environ: str) -> dict[str, dict]:
+    """What `jalki doctor` finds, by the name of the check."""
+    environ |= {"JALKI_SPOOL_DIR": str(home), "JALKI_DATABASE_URL": url, "JALKI_PORT": "0"}
+    done = await asyncio.to_thread(CliRunner().invoke, main, ["doctor", "--json"], env=environ)
+    return {check["name"]: check for check in json.loads(done.stdout)["checks"]}
