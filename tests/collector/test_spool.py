@@ -5,6 +5,7 @@ import contextlib
 import datetime
 import os
 import random
+import resource
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -19,7 +20,7 @@ from spool_disk import Disk, holder, read_lines
 from collector.errors import SpoolError, SpoolFullError
 from collector.settings import Settings
 from collector.slots import MAX_SLOTS, Slot, take_slot
-from collector.spool import WAITING_MAX_BYTES, Spool, SpoolClocks, name_database, open_spool
+from collector.spool import WAITING_MAX_BYTES, Record, Spool, SpoolClocks, name_database, open_spool
 from collector.spool_files import KEPT_DAMAGE_BYTES
 
 NOW = datetime.datetime(2026, 3, 4, 12, 0, tzinfo=datetime.UTC)
@@ -489,6 +490,30 @@ async def test_a_segment_of_another_version_is_kept_aside_whole(tmp_path: Path) 
     assert (tmp_path / "00" / "damaged" / path.name).read_bytes() == other
 
 
+async def test_what_cannot_be_read_or_written_now_can_be_later(tmp_path: Path) -> None:
+    """Too many open files are no damage: reading fails, appending is refused, and later both go on."""
+    async with opened(tmp_path) as spool:
+        await append_all(spool, [b"a", b"b"])
+    time = TurnableSeconds()
+    spool = open_spool(tmp_path, LIMIT, clocks=time.clocks())
+    await spool.release((await spool.read(1, 1))[0])
+    await spool.close()
+    spool = open_spool(tmp_path, LIMIT, clocks=time.clocks())
+    await spool.release(Record(slot=63, sequence=1, stored_ms=1, payload=b""))  # its thread runs now
+
+    with no_more_files():
+        with pytest.raises(SpoolError, match="Too many open files"):
+            await spool.read(1, 1)
+        with pytest.raises(SpoolFullError, match="Too many open files"):
+            await spool.append(b"c")
+    time.now_s += 1
+
+    await spool.append(b"d")
+    assert await drain(spool) == [b"b", b"d"]
+    assert spool.damaged_frames == 0
+    await spool.close()
+
+
 async def test_a_lost_cursor_brings_records_again(tmp_path: Path) -> None:
     """Too much is read rather than too little: the ledger knows what is stored."""
     async with opened(tmp_path) as spool:
@@ -593,6 +618,17 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", str(folder)], check=True)
+
+
+@contextlib.contextmanager
+def no_more_files() -> Iterator[None]:
+    """Let this process open no file."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @contextlib.contextmanager
