@@ -36,6 +36,12 @@ def _print_result(result: RunResult, seconds: float) -> None:
         print(f"    {figure.what:<48} {figure.value:<28} {figure.target:<24} {mark}", flush=True)
 
 
+def _print_mutant(result: RunResult, mutant: str) -> None:
+    faults = result.describe_faults(with_times=False)
+    _print_row(result.name, "SKIPPED" if result.skipped else "CAUGHT" if faults else "MISSED", mutant)
+    print(f"    {result.skipped or faults}", flush=True)
+
+
 async def _make_all(options: argparse.Namespace, postgres: SwitchedPostgres, folder: Path) -> bool:
     is_good = True
     size = Size.LONG if options.long else Size.QUICK if options.quick else Size.SHORT
@@ -46,9 +52,9 @@ async def _make_all(options: argparse.Namespace, postgres: SwitchedPostgres, fol
         plan = Plan(size, options.seed, own, postgres)
         if options.mutants:
             for mutant in run.MUTANTS:
-                is_caught = await make_mutant(run, plan, mutant)
-                _print_row(run.NAME, "CAUGHT" if is_caught else "MISSED", mutant)
-                is_good &= is_caught is not False
+                result = await make_mutant(run, plan, mutant)
+                _print_mutant(result, mutant)
+                is_good &= bool(result.skipped) or not result.is_good(with_times=False)
             continue
         began = time.monotonic()
         result = await make(run, plan)

@@ -5,11 +5,15 @@ from typing import Protocol
 
 import ack_order
 import backend_kills
+import disk_full
+import group_kill
 import kill_nine
+import malformed
 import outage
 import overload
 import retry_storm
 import slow_clients
+import torn_spool
 from runs import Plan, RunResult
 
 
@@ -26,11 +30,15 @@ class Run(Protocol):
 
 RUNS: dict[str, Run] = {
     "kill": kill_nine,
+    "group": group_kill,
     "order": ack_order,
     "outage": outage,
+    "disk": disk_full,
+    "torn": torn_spool,
     "backends": backend_kills,
     "overload": overload,
     "slow": slow_clients,
+    "malformed": malformed,
     "storm": retry_storm,
 }
 """The runs in the order of the table of targets."""
@@ -38,13 +46,10 @@ RUNS: dict[str, Run] = {
 
 async def make(run: Run, plan: Plan) -> RunResult:
     """Make a run in its own folder."""
-    plan.folder.mkdir(parents=True)
-    plan.folder.chmod(0o755)
+    plan.folder.mkdir(mode=0o755, parents=True)
     return await run.run(plan)
 
 
-async def make_mutant(run: Run, plan: Plan, mutant: str) -> bool | None:
-    """Return whether the run notices the fault; None where the run cannot be made on this machine."""
-    faulty = dataclasses.replace(plan, mutant=mutant, folder=plan.folder / mutant)
-    result = await make(run, faulty)
-    return None if result.skipped else not result.is_good(with_times=False)
+async def make_mutant(run: Run, plan: Plan, mutant: str) -> RunResult:
+    """Make a run with a fault in the product."""
+    return await make(run, dataclasses.replace(plan, mutant=mutant, folder=plan.folder / mutant))

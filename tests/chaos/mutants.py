@@ -12,8 +12,9 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from collector import app, buffer, segments, spool, spool_files, store
+from collector import app, buffer, db, lane, segments, spool, spool_files, store
 from collector.rows import BatchRows
+from collector.wire import Drop
 from heatmap.__main__ import main
 
 
@@ -26,27 +27,25 @@ def _replace(owner: Any, name: str, new: Any) -> Any:
 
 def answers_before_commit() -> None:
     """A batch is acknowledged as soon as it is in the queue."""
-    tasks: set[asyncio.Task[Any]] = set()
 
-    async def put(self: buffer.Buffer, rows: BatchRows) -> buffer.Outcome:
-        task = asyncio.ensure_future(old(self, rows))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-        await asyncio.sleep(0)
-        return buffer.Outcome.STORED
+    def offer(self: buffer.Buffer, rows: BatchRows, tell: buffer.Tell) -> Drop | None:
+        drop = old(self, rows, lambda _answer: None)
+        if drop is None:
+            tell(buffer.Outcome.STORED)
+        return drop
 
-    old = _replace(buffer.Buffer, "put", put)
+    old = _replace(buffer.Buffer, "offer", offer)
 
 
 def forgets_failed_flushes() -> None:
     """A flush that failed counts as stored: its rows are released before their COMMIT."""
 
-    async def write(self: buffer.Buffer, flush: store.Flush) -> frozenset[store.BatchKey]:
+    async def write(self: buffer.Buffer, flush: store.Flush, limit_s: float) -> frozenset[store.BatchKey]:
         try:
-            return await old(self, flush)
-        except buffer.REFUSALS:
+            return await old(self, flush, limit_s)
+        except store.REFUSALS:
             raise
-        except buffer.POSTGRES_ERRORS:
+        except db.POSTGRES_ERRORS:
             return frozenset(batch.batch_key for batch in flush.batches)
 
     old = _replace(buffer.Buffer, "_write", write)
@@ -100,6 +99,17 @@ def believes_any_checksum() -> None:
     _replace(segments, "extend", lambda crc, _payload: _AnyChecksum(crc))
 
 
+def holds_everything() -> None:
+    """The buffer is never full."""
+    _replace(buffer.Buffer, "is_full", property(lambda _self: False))
+
+
+def waits_for_ever() -> None:
+    """No connection is too slow."""
+    _replace(lane, "HEAD_TIMEOUT_S", float("inf"))
+    _replace(lane, "BODY_TIMEOUT_S", float("inf"))
+
+
 class _AnyChecksum(int):
     """A number that equals every other."""
 
@@ -120,6 +130,8 @@ MUTANTS: dict[str, Callable[[], None]] = {
         writes_nothing_to_the_spool,
         acknowledges_on_a_full_disk,
         believes_any_checksum,
+        holds_everything,
+        waits_for_ever,
     )
 }
 """The faults by name."""

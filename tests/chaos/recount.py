@@ -2,12 +2,14 @@
 
 import asyncio
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import asyncpg
+import numpy as np
 from notes import Notes
-from oracle import batch_view
+from oracle import batch_view, click_x
 
 from collector.ids import shard_keys
 from heatmap.rollup import advance
@@ -18,24 +20,26 @@ _PAUSE_S = 0.1
 
 _LEDGER = "select replace(batch_id::text, '-', '') as batch from ledger where shard_key >> 8 = $1"
 _REPORTS = """\
-select view_id, count(*) as reports,
-    count(*) filter (where (seq, active_ms, engaged_ms, depth_px, depth_doc_h_px) <> (0, 500, 400, 900, 2000)) as wrong
+select view_id, clicks,
+    (seq, active_ms, engaged_ms, depth_px, depth_doc_h_px) <> (0, 500, 400, 900, 2000) as is_wrong
 from view_reports
 where shard_key >> 8 = $1
-group by view_id
 """
-_CLICKS = """\
-select view_id, count(*) as clicks,
-    count(*) filter (
-        where (x_px, y_px, at_ms, element_w_px, element_h_px) <> (view_id & 1023, 50, 10 * nth, 80, 20)
-           or (viewport_w_px, viewport_h_px, doc_w_px, doc_h_px) <> (1440, 900, 1440, 2000)
-           or (x_frac, y_frac, kind) <> (128, 128, 0)
-    ) as wrong
-from clicks
+_FACTS = """\
+select coalesce(sum(length(clicks)), 0) as click_bytes, count(distinct view_id) as views
+from view_reports
 where shard_key >> 8 = $1
-group by view_id
 """
-"""What every batch of `oracle.Bodies` holds, so that a value which nobody sent is seen."""
+_CLICK = np.dtype(
+    [
+        ("element", ">i8"),
+        *((name, ">i4") for name in ("at", "x", "y", "w", "h", "view_w", "view_h", "doc_w", "doc_h", "nth")),
+        *((name, "u1") for name in ("x_frac", "y_frac", "kind", "device")),
+    ]
+)
+"""A packed click (migrations/0002_pack_clicks.sql)."""
+_SENT = {"y": 50, "w": 80, "h": 20, "view_w": 1440, "view_h": 900, "doc_w": 1440, "doc_h": 2000, "kind": 0}
+"""What every click of `oracle.Bodies` holds, so that a value which nobody sent is seen."""
 _TOTALS = """\
 select
     (select coalesce(sum(clicks), 0) from rollup_clicks where shard_key >> 8 = $1) as on_map,
@@ -55,6 +59,15 @@ class Recount:
     duplicates: int
     stored: int
     clicks: int
+
+
+@dataclass(slots=True)
+class _View:
+    """What is stored of one view."""
+
+    reports: int = 0
+    clicks: int = 0
+    is_wrong: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +111,20 @@ async def wait_steady(conn: Conn, site_id: int, timeout_s: float) -> None:
 async def recount(conn: Conn, site_id: int, notes: Notes) -> Recount:
     """Return what is lost, made up and doubled."""
     ledger = await _ledger(conn, site_id)
-    reports = {row["view_id"]: row for row in await conn.fetch(_REPORTS, site_id)}
-    clicks = {row["view_id"]: row for row in await conn.fetch(_CLICKS, site_id)}
+    views = await _load_views(conn, site_id)
     sent = {batch_view(batch): (batch, count) for batch, count in notes.sent.items()}
-    rows = [*reports.items(), *clicks.items()]
-    wrong = {view for view, row in rows if view not in sent or row["wrong"]}
+    none = _View()
     return Recount(
-        lost=sum(not _is_whole(batch, count, ledger, reports, clicks) for batch, count in notes.acknowledged.items()),
-        phantom=max(len(ledger - notes.sent.keys()), len(wrong)),
-        duplicates=sum(
-            (view in reports and reports[view]["reports"] > 1) or (view in clicks and clicks[view]["clicks"] > count)
-            for view, (_, count) in sent.items()
+        lost=sum(
+            batch not in ledger or _falls_short(views.get(batch_view(batch), none), count)
+            for batch, count in notes.acknowledged.items()
         ),
+        phantom=max(
+            len(ledger - notes.sent.keys()), sum(view not in sent or one.is_wrong for view, one in views.items())
+        ),
+        duplicates=sum(one.reports > 1 or one.clicks > sent.get(view, ("", 0))[1] for view, one in views.items()),
         stored=len(ledger),
-        clicks=sum(row["clicks"] for row in clicks.values()),
+        clicks=sum(one.clicks for one in views.values()),
     )
 
 
@@ -125,16 +138,33 @@ async def roll_up(conn: Conn, site_id: int) -> Totals:
 
 async def compare_totals(conn: Conn, site_id: int) -> Totals:
     """Return the sums of the rollups beside those of the facts."""
-    clicks = await conn.fetchval("select count(*) from clicks where shard_key >> 8 = $1", site_id)
-    views = await conn.fetchval("select count(distinct view_id) from view_reports where shard_key >> 8 = $1", site_id)
-    return Totals(clicks, views, *map(int, await conn.fetchrow(_TOTALS, site_id)))
+    click_bytes, views = await conn.fetchrow(_FACTS, site_id)
+    return Totals(click_bytes // _CLICK.itemsize, views, *map(int, await conn.fetchrow(_TOTALS, site_id)))
 
 
-def _is_whole(
-    batch: str, count: int, ledger: set[str], reports: dict[int, asyncpg.Record], clicks: dict[int, asyncpg.Record]
-) -> bool:
-    view = batch_view(batch)
-    return batch in ledger and view in reports and (clicks[view]["clicks"] if view in clicks else 0) >= count
+def _falls_short(view: _View, clicks: int) -> bool:
+    return view.reports == 0 or view.clicks < clicks
+
+
+async def _load_views(conn: Conn, site_id: int) -> dict[int, _View]:
+    """Return what is stored of each view; a batch that lost its report but not its ledger row has none."""
+    views: defaultdict[int, _View] = defaultdict(_View)
+    async with conn.transaction():
+        async for view_id, packed, is_wrong in conn.cursor(_REPORTS, site_id, prefetch=500):
+            view = views[view_id]
+            clicks = np.frombuffer(packed, _CLICK)
+            view.reports += 1
+            view.clicks += clicks.size
+            view.is_wrong |= is_wrong or not _is_as_sent(clicks, view_id)
+    return views
+
+
+def _is_as_sent(clicks: "np.ndarray[tuple[int], np.dtype[np.void]]", view_id: int) -> bool:
+    return bool(
+        (clicks["x"] == click_x(view_id)).all()
+        and (clicks["at"] == 10 * clicks["nth"]).all()
+        and all((clicks[name] == value).all() for name, value in _SENT.items())
+    )
 
 
 async def _missing(conn: Conn, site_id: int, notes: Notes) -> set[str]:

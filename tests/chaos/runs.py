@@ -62,11 +62,13 @@ class RunResult:
     skipped: str = ""
     """Why the run could not be made on this machine; empty where it was."""
 
-    @property
-    def is_exact(self) -> bool:
-        """Nothing was lost, made up or doubled."""
-        return self.lost == self.phantom == self.duplicates == 0
-
     def is_good(self, *, with_times: bool) -> bool:
         """Exact, and every target met; without `with_times` those that a busy machine can miss are left out."""
-        return self.is_exact and all(one.ok for one in self.figures if with_times or not one.is_timed)
+        return not self.describe_faults(with_times=with_times)
+
+    def describe_faults(self, *, with_times: bool) -> str:
+        """Return in words what was lost, made up, doubled or missed; empty where the run was good."""
+        counts = (("lost", self.lost), ("phantom", self.phantom), ("doubled", self.duplicates))
+        wrong = [f"{count:,} {name}" for name, count in counts if count]
+        missed = [one for one in self.figures if not one.ok and (with_times or not one.is_timed)]
+        return "; ".join([*wrong, *(f"{one.what}: {one.value}, wanted {one.target}" for one in missed)])

@@ -11,7 +11,7 @@ from runs import Figure, Plan, RunResult
 from stage import HOST, Stage, open_stage
 
 NAME = "slow connections"
-MUTANTS: tuple[str, ...] = ()
+MUTANTS = ("waits_for_ever",)
 _HEADERS_S = 10.0
 _BODIES_S = 30.0
 _IDLE_S = 75.0
