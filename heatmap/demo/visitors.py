@@ -31,6 +31,12 @@ _LETTER_DAYS_AGO = 5
 _LETTER_FACTOR = 1.75
 _RETURN_SHARE = 0.11
 """Visitors who come again later on the same day."""
+_CRAWLS_A_DAY = 9
+_CRAWLERS = (
+    "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+    "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; bingbot/2.0; +http://www.bing.com/bingbot.htm)",
+)
+"""Search engines open pages in real browsers, look for a second and click on nothing."""
 _MS = 1000
 _LAST_PAGE = ("/about", Device.TABLET)
 LAST_SHOWN = (PageId(text_id(_LAST_PAGE[0])), _LAST_PAGE[1])
@@ -143,6 +149,22 @@ def _draw_day(
         if rng.random() < _RETURN_SHARE:
             again_ms = session.ended_ms + int(rng.uniform(0.7, 5) * 3_600_000)
             yield _draw_session(rng, recording, layouts, person, (site_key, again_ms))
+    # Chance of their own, so that people are the same with them and without.
+    chance = rng.spawn(1)[0]
+    for _ in range(chance.poisson(_CRAWLS_A_DAY)):
+        yield _draw_crawl(chance, recording, site_key, int((midnight.timestamp() + chance.uniform(0, 86_400)) * _MS))
+
+
+def _draw_crawl(rng: np.random.Generator, recording: Recording, site_key: str, started_ms: int) -> Session:
+    """Return a crawler's look at one page."""
+    crawler = replace(
+        draw_person(rng, 12, is_letter_day=False), user_agent=str(rng.choice(_CRAWLERS)), referrer_host="", skew_ms=0
+    )
+    path = str(rng.choice(sorted({path for path, _ in recording.pages})))
+    visit = _draw_visit(rng, recording, crawler, (path, ""), (Navigation.LOAD, started_ms))
+    reading = replace(visit.reading, scroll_px=visit.reading.scroll_px[:2] * 0, wall_ms=visit.reading.wall_ms[:2])
+    visit = replace(visit, reading=reading, sections=time_sections(visit.page, reading), clicks=[])
+    return Session(crawler, build_reports(rng, visit, site_key))
 
 
 def _draw_session(

@@ -16,7 +16,7 @@ from collector import sites, store
 from collector.app import setup_collector
 from collector.db import Pool
 from collector.errors import AddressError
-from collector.ids import WHOLE_SITE, PageId, text_id
+from collector.ids import WHOLE_SITE, Audience, PageId, text_id
 from collector.settings import Settings
 from heatmap import rollup, spans
 from heatmap.demo import DemoPlan, fill, is_filled, open_demo_site, run_demo, serve_shop
@@ -24,7 +24,7 @@ from heatmap.demo.recording import load_recording
 from heatmap.demo.visitors import Span, generate
 
 _NOW = datetime(2026, 6, 21, 15, 30, tzinfo=UTC)
-_SPAN = spans.Span(_NOW.date() - timedelta(days=20), _NOW.date() + timedelta(days=1))
+_SPAN = spans.Span(_NOW.date() - timedelta(days=20), _NOW.date() + timedelta(days=1), bots=spans.Bots.INCLUDE)
 
 
 class _Truth(msgspec.Struct):
@@ -35,9 +35,11 @@ class _Truth(msgspec.Struct):
     batches: int
 
 
-def _count(lines: list[bytes], path: str = "") -> _Truth:
+def _count(lines: list[bytes], path: str = "", *, crawlers: bool = False) -> _Truth:
     truth = _Truth(set(), 0, 0)
     for line in lines:
+        if crawlers and b"bot/2." not in line:
+            continue
         body = msgspec.json.decode(line)["body"]
         if path in {"", body["w"]["p"]}:
             truth.views.add(body["w"]["i"])
@@ -78,6 +80,8 @@ async def test_rollups_of_an_import_equal_what_was_generated(pool: Pool) -> None
             totals = await rollup.load_page_totals(conn, site.shard_keys, page_id, _SPAN)
             truth = _count(lines, path)
             assert (totals.views, totals.clicks) == (len(truth.views), truth.clicks)
+        views = await rollup.load_audiences(conn, site.shard_keys, WHOLE_SITE, _SPAN)
+        assert views[Audience.BOTS] == len(_count(lines, crawlers=True).views) > 50
     assert await _count_batches(pool) == len(lines)
 
 
