@@ -81,14 +81,16 @@ async def open_pool(url: str, *, size: int = 8, command_timeout: float = 30.0, a
         StorageError: Postgres cannot be reached or refuses the connection.
     """
     try:
-        return await asyncpg.create_pool(
+        pool = await asyncpg.create_pool(
             url,
-            min_size=1,
+            min_size=0,  # asyncpg logs every vain try to keep one, with its traceback, while Postgres is away
             max_size=size,
             timeout=_CONNECT_TIMEOUT_S,
             command_timeout=command_timeout,
             server_settings=_session_settings(application),
         )
+        async with pool.acquire():
+            return pool
     except (*_CONNECT_ERRORS, ValueError) as error:
         raise StorageError(f"Postgres at {public_address(url)} cannot be used: {_reason(error)}") from error
 
