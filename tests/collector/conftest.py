@@ -82,7 +82,7 @@ class LaneTestServer(TestServer):
     """A server whose connections are the product's."""
 
     async def _make_runner(self, **kwargs: object) -> LaneRunner:
-        return LaneRunner(self.app, **kwargs)
+        return LaneRunner(self.app, shutdown_timeout=1.5, **kwargs)
 
 
 @pytest_asyncio.fixture
