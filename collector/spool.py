@@ -57,7 +57,7 @@ def name_database(settings: Settings) -> str:
         parts = urlsplit(settings.database_url)
         port = parts.port or _POSTGRES_PORT
     except ValueError:  # several hosts
-        return settings.database_url.rpartition("@")[2]
+        return settings.database_url.partition("?")[0].rpartition("@")[2]
     if parts.hostname:
         return f"{parts.hostname}:{port}{parts.path}"
     socket = Path("".join(parse_qs(parts.query).get("host", [])))

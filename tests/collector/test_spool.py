@@ -399,7 +399,7 @@ async def test_any_database_takes_any_record(tmp_path: Path, writes: str) -> Non
         ("postgresql://jalki@/jalki?host=%2Fvar%2Frun%2Fpostgresql", "/var/run/postgresql/jalki"),
         ("postgresql://jalki:secret@db.example/jalki", "db.example:5432/jalki"),
         ("postgresql://jalki:secret@db.example:6432/jalki", "db.example:6432/jalki"),
-        ("postgresql://jalki:secret@a:5432,b:5433/jalki", "a:5432,b:5433/jalki"),
+        ("postgresql://jalki@a:5432,b:5433/jalki?password=secret", "a:5432,b:5433/jalki"),
     ],
 )
 def test_a_database_is_named_without_its_password(url: str, name: str) -> None:
