@@ -228,9 +228,9 @@ async def test_a_token_opens_the_metrics_and_nothing_else_does(start_collector):
         (False, Gauges("refusing", has_spool=True), 503, "refusing"),
     ],
 )
-async def test_readiness_says_what_would_become_of_a_batch(postgres_url, is_reached, gauges, status, said):
+async def test_readiness_says_what_would_become_of_a_batch(collectors_url, is_reached, gauges, status, said):
     """Stored, spooled or refused; health does not depend on it."""
-    pool = await open_pool(postgres_url)
+    pool = await open_pool(collectors_url)
     if not is_reached:
         await pool.close()
     metrics = Metrics()
