@@ -19,6 +19,7 @@ from heatmap.worker import run_worker
 
 _PROBES = {Part.COLLECTOR: "/readyz", Part.DASHBOARD: "/sign-in"}
 _WORKER_POOL_SIZE = 4
+_WORKER_STOP_S = 1.5
 
 
 class Listening(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -102,8 +103,10 @@ async def _work(settings: Settings, *, as_json: bool) -> None:
         try:
             await asyncio.shield(work)
         finally:
-            # What it has begun is finished first.
+            # What it has begun is finished first; a Postgres that says nothing would also not hear a cancellation.
             stop.set()
+            if not (await asyncio.wait({work}, timeout=_WORKER_STOP_S))[0]:
+                pool.terminate()
             await work
 
 

@@ -20,6 +20,7 @@ _STARTING_TIMEOUT_S = 60.0  # another process holds the data folder and is not r
 _STARTING_PAUSE_S = 0.1
 _ADDRESS_FILE = "address"
 _COMMAND_POOL_SIZE = 4
+_CLOSE_TIMEOUT_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +120,9 @@ async def open_place_pool(settings: Settings) -> AsyncIterator[tuple[Place, db.P
 
 
 async def close_pool(pool: db.Pool) -> None:
-    """Close the pool, giving running statements a second."""
+    """Close the pool, giving running statements half a second."""
     try:
-        await asyncio.wait_for(pool.close(), 1.0)
+        await asyncio.wait_for(pool.close(), _CLOSE_TIMEOUT_S)
     except TimeoutError:
         pool.terminate()
 

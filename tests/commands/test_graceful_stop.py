@@ -26,6 +26,7 @@ from heatmap.commands.web import bind_socket, serve
 SENDERS = 32
 ENOUGH = 300
 CONNECTIONS = 1_000
+TOO_LONG_S = 9  # before Compose kills what it stops; two are usual
 COLLECTOR = ("collector", "--port", "0", "--database-url")
 
 
@@ -104,6 +105,19 @@ async def test_whoever_waits_for_postgres_gets_an_answer(
     print(f"{statuses.count(204)} of {SENDERS} kept, the others refused")
     assert code == 0
     assert set(statuses) <= {204, 503}
+
+
+async def test_a_worker_does_not_wait_for_a_silent_postgres(postgres_url: str) -> None:
+    """What it has begun is rolled back when nobody answers, and it ends with 0."""
+    async with database_line(postgres_url) as database:
+        await database.mend()
+        async with ready("worker", "--database-url", database.url) as service:
+            database.hold()
+            await database.is_asked.wait()
+            async with asyncio.timeout(TOO_LONG_S):
+                code = await _timed_stop(service)
+
+    assert code == 0
 
 
 async def test_connections_that_say_nothing_do_not_keep_it(postgres_url: str, pool: Pool) -> None:
