@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
+import asyncpg
 import msgspec
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from aiohttp import web
 
 from collector import sites, store
 from collector.app import setup_collector
-from collector.db import Pool
+from collector.bots import ONLY_CERTAIN
+from collector.db import Conn, Pool
 from collector.errors import AddressError
 from collector.ids import WHOLE_SITE, Audience, PageId, text_id
 from collector.settings import Settings
@@ -48,6 +50,25 @@ def _count(lines: list[bytes], path: str = "", *, crawlers: bool = False) -> _Tr
     return truth
 
 
+async def _check_rebuild(conn: Conn, site: sites.Site) -> None:
+    """Counted anew from the facts, the tables are what the steps made them."""
+    rule, before = rollup.Rule(ONLY_CERTAIN, timedelta(days=3)), await _dump(conn)
+    for shard_key in site.shard_keys:
+        await rollup.rebuild(conn, shard_key, rule)
+    assert await _dump(conn) == before
+
+
+async def _dump(conn: Conn) -> list[list[asyncpg.Record]]:
+    pages = await conn.fetch("select * from rollup_pages order by page_id, local_day, device, audience")
+    sections = await conn.fetch(
+        "select * from rollup_sections order by page_id, local_day, device, audience, section_id"
+    )
+    clicks = await conn.fetch(
+        "select page_id, local_day, device, audience, sum(clicks) from rollup_clicks group by 1, 2, 3, 4 order by 1, 2, 3, 4"
+    )
+    return [pages, sections, clicks]
+
+
 async def _count_batches(pool: Pool) -> int:
     async with pool.acquire() as conn:
         return int(await conn.fetchval("select count(*) from ledger"))
@@ -60,7 +81,7 @@ async def service(pool: Pool) -> AsyncIterator[str]:
     async with pool.acquire() as conn:
         await store.ensure_partitions(conn, today - timedelta(days=1), today + timedelta(days=1))
     app = web.Application()
-    setup_collector(app, Settings(), pool)
+    setup_collector(app, Settings(spool_max_bytes=0), pool)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -80,6 +101,7 @@ async def test_rollups_of_an_import_equal_what_was_generated(pool: Pool) -> None
             totals = await rollup.load_page_totals(conn, site.shard_keys, page_id, _SPAN)
             truth = _count(lines, path)
             assert (totals.views, totals.clicks) == (len(truth.views), truth.clicks)
+        await _check_rebuild(conn, site)
         views = await rollup.load_audiences(conn, site.shard_keys, WHOLE_SITE, _SPAN)
         assert views[Audience.BOTS] == len(_count(lines, crawlers=True).views) > 50
     assert await _count_batches(pool) == len(lines)
