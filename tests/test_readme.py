@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import pytest
 
+from collector.bots import WEIGHTS
 from collector.settings import describe
 from collector.wire import DropReason
 from heatmap.__main__ import main
@@ -32,6 +33,13 @@ def test_readme_lists_every_drop_reason_with_its_status_and_remedy() -> None:
     expected = [[f"`{reason.value}`", str(reason.status), reason.hint] for reason in DropReason]
 
     assert _rows("When a batch is refused") == expected
+
+
+def test_readme_lists_every_sign_of_a_bot_with_its_weight() -> None:
+    """The table of signs is `bots.WEIGHTS`, row by row."""
+    expected = [[f"`{sign.name}`", str(sign.value), str(weight)] for sign, weight in WEIGHTS.items()]
+
+    assert [row[:3] for row in _rows("Bots")] == expected
 
 
 def test_readme_lists_every_command() -> None:

@@ -59,13 +59,10 @@ async def _check_rebuild(conn: Conn, site: sites.Site) -> None:
 
 
 async def _dump(conn: Conn) -> list[list[asyncpg.Record]]:
-    pages = await conn.fetch("select * from rollup_pages order by page_id, local_day, device, audience")
-    sections = await conn.fetch(
-        "select * from rollup_sections order by page_id, local_day, device, audience, section_id"
-    )
-    clicks = await conn.fetch(
-        "select page_id, local_day, device, audience, sum(clicks) from rollup_clicks group by 1, 2, 3, 4 order by 1, 2, 3, 4"
-    )
+    row = "page_id, local_day, device, audience"
+    pages = await conn.fetch(f"select * from rollup_pages order by {row}")
+    sections = await conn.fetch(f"select * from rollup_sections order by {row}, section_id")
+    clicks = await conn.fetch(f"select {row}, sum(clicks) from rollup_clicks group by {row} order by {row}")
     return [pages, sections, clicks]
 
 
