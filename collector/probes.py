@@ -14,7 +14,7 @@ from collector.settings import Settings
 _READY_TIMEOUT_S = 2
 
 
-class _Status(msgspec.Struct):
+class _Status(msgspec.Struct, omit_defaults=True):
     status: str
     hint: str = ""
 
@@ -35,7 +35,8 @@ class Probes:
         """GET /readyz: 200 where a batch that comes now would be stored, in Postgres or in the spool; else 503."""
         gauges = self.metrics.gauges()
         if gauges.state == "refusing":
-            return _answer(_Status("refusing", "too many batches wait, or the spool is full; `jalki doctor` says more"), 503)
+            hint = "too many batches wait, or the spool is full; `jalki doctor` says more"
+            return _answer(_Status("refusing", hint), 503)
         is_answered = await self._asks_postgres()
         if is_answered and gauges.state == "storing":
             return _answer(_Status("ok"), 200)

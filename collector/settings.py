@@ -31,7 +31,8 @@ class Settings:
         default="", metadata={"doc": "address under which browsers reach this service; empty: as asked"}
     )
     trusted_proxies: str = field(
-        default="", metadata={"doc": "addresses or networks, comma-separated, whose X-Forwarded-For or Forwarded is believed"}
+        default="",
+        metadata={"doc": "addresses or networks, comma-separated, whose X-Forwarded-For or Forwarded is believed"},
     )
     fast_lane: int = field(
         default=1, metadata={"doc": "1: batches are answered inside the HTTP protocol; 0: all by the application"}
