@@ -29,7 +29,7 @@ from collector.probes import Probes
 from collector.settings import Settings
 from collector.sites import REFRESH_S, SiteDirectory
 from collector.snippet import ScriptShelf
-from collector.spool import open_spool
+from collector.spool import name_database, open_spool
 from collector.standby import Standby, StandbyTools
 from collector.store import FlushIds
 
@@ -99,7 +99,9 @@ class _House:
 
     def open_spool(self) -> None:
         if self.settings.spool_max_bytes:
-            self.standby.spool = open_spool(self.settings.spool_path(), self.settings.spool_max_bytes)
+            self.standby.spool = open_spool(
+                self.settings.spool_path(), self.settings.spool_max_bytes, database=name_database(self.settings)
+            )
 
 
 def _build_house(settings: Settings, pool: Pool, clocks: Clocks, metrics: Metrics) -> _House:

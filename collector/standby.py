@@ -112,9 +112,12 @@ class Standby:
             # What other processes have left is looked for also while this one has nothing.
             return await drain_some(spool, sink) is not None
         except (SpoolError, *POSTGRES_ERRORS) as error:
-            self._link.cut()
             _log.warning("the spool of %d batches cannot be drained now: %s", spool.depth, type(error).__name__)
-            return False
+        # A bug met some batches: they stay in the spool, and it is tried again.
+        except Exception:  # noqa: BLE001
+            _log.exception("the spool of %d batches cannot be drained for no known reason", spool.depth)
+        self._link.cut()
+        return False
 
     async def _reach(self) -> None:
         timer = asyncio.get_running_loop().call_later(_STATEMENT_S, self._link.cut)

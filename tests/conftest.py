@@ -41,6 +41,12 @@ CHROMIUM_FLAGS = [
 ]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_spools(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Commands that tests start with no folder of their own keep their spools here, not in the user's."""
+    os.environ["JALKI_SPOOL_DIR"] = str(tmp_path_factory.mktemp("spools"))
+
+
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
     """A temporary folder that other users may enter, unlike `tmp_path`: as root, Postgres runs as another user."""

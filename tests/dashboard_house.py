@@ -85,7 +85,7 @@ async def running_house(pool: Pool) -> AsyncIterator[House]:
     async with pool.acquire() as conn:
         await store.ensure_partitions(conn, today - timedelta(days=1), today + timedelta(days=1))
     app = web.Application(client_max_size=65_536)
-    setup_collector(app, Settings(), pool)
+    setup_collector(app, Settings(spool_max_bytes=0), pool)
     setup_dashboard(app, Settings(), pool)
     server = TestServer(app)
     await server.start_server(auto_decompress=False, access_log=None, max_line_size=MAX_TARGET_BYTES)

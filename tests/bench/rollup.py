@@ -15,13 +15,13 @@ import time
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from collector.catalog import Dictionaries
 from collector.db import Conn, connection, migrate
 from collector.embedded import start_postgres
 from collector.ids import flush_id
-from collector.catalog import Dictionaries
 from collector.rows import Arrival, BatchRows, RowBuilder
 from collector.sites import NewSite, Site, add_site
-from collector.store import Dictionaries, Flush, ensure_partitions, load_pending_flushes, write_batches
+from collector.store import Flush, ensure_partitions, load_pending_flushes, write_batches
 from collector.wire import Batch, decode_batch
 from heatmap.rollup import advance
 
@@ -38,7 +38,7 @@ UPSERT = """
 insert into upserted_cells (shard_key, page_id, local_day, device, element_id, x_frac, y_frac, clicks, first_clicks)
 select $1, c.page_id, v.local_day, v.device, c.element_id, c.x_frac, c.y_frac,
     count(*), count(*) filter (where c.nth = 1)
-from clicks c
+from click_rows c
 join (select distinct view_id, local_day, device from view_reports where shard_key = $1 and flush_id = any($2)) v
     using (view_id)
 where c.shard_key = $1 and c.fact_day = $3 and c.flush_id = any($2)
@@ -70,7 +70,8 @@ def make_rows(rng: random.Random, site: Site, number: int) -> BatchRows:
     body |= {"g": [[1440, 900, 1440, 4_000]], "d": [[-1, f"#element-{place}"] for place in range(ELEMENTS)]}
     batch = decode_batch(json.dumps(body).encode())
     assert isinstance(batch, Batch), batch
-    return RowBuilder(Dictionaries()).build(batch, site, b"s" * 32, Arrival(started_ms + 20_000, "192.0.2.1", f"visitor {number % 5_000}"))
+    arrival = Arrival(started_ms + 20_000, "192.0.2.1", f"visitor {number % 5_000}")
+    return RowBuilder(Dictionaries()).build(batch, site, b"s" * 32, arrival)
 
 
 async def fill(conn: Conn, site: Site, clicks: int) -> None:
@@ -113,6 +114,8 @@ async def run(folder: Path, clicks: int) -> None:
             await conn.execute(CREATE_UPSERTED)
             site = await add_site(conn, NewSite("Bench"), "benchKey_01", NOW)
             await fill(conn, site, clicks)
+            # The rival reads clicks as rows, one each, as it would have stored them.
+            await conn.execute("create table click_rows as select * from clicks")
             await conn.execute("analyze")
             rates: dict[str, list[float]] = {"advance": [], "upsert": []}
             for _ in range(ROUNDS):

@@ -65,7 +65,7 @@ async def real_collector(pool: Pool) -> AsyncIterator[RealCollector]:
 
     async with pool.acquire() as conn:
         await add_site(conn, NewSite(name="Shop"), SITE_KEY, datetime.now(UTC))
-    app = build_app(Settings(), pool)
+    app = build_app(Settings(spool_max_bytes=0), pool)
     app.middlewares.append(note)
     server = TestServer(app)
     await server.start_server(auto_decompress=False)
