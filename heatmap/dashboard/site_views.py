@@ -21,6 +21,7 @@ from collector.sites import (
     load_first_event_at,
     load_sites,
 )
+from collector.snippet import build_tag
 from heatmap.dashboard.charts import CurveChart, build_sparkline
 from heatmap.dashboard.desk import Desk
 from heatmap.dashboard.gate import redirect
@@ -93,11 +94,6 @@ async def show_install(desk: Desk, request: web.Request) -> web.Response:
         first_event_at=first_event_at,
         snippet=build_tag(desk.origin(request), site.key),
     )
-
-
-def build_tag(origin: str, key: str) -> str:
-    """Return the one line that an owner pastes."""
-    return f'<script async src="{origin}/s/{key}.js"></script>'
 
 
 def read_site_form(form: SiteForm) -> NewSite:
