@@ -1,14 +1,15 @@
 import asyncio
 import random
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
-from traffic import Recount, Sent, add_test_site, make_traffic, recount, store_flush
+from traffic import WEBDRIVER, Recount, Sent, add_test_site, make_traffic, recount, store_flush
 
 from collector.db import Conn
-from collector.ids import FlushId, ShardKey
+from collector.ids import Audience, BotSign, FlushId, ShardKey
 from collector.sites import Site
 from collector.store import PendingFlush
 from heatmap.grid import merge_cells, unpack_cells, unpack_histogram
@@ -116,6 +117,30 @@ async def test_a_view_is_known_before_it_ended_and_corrected_after(pool: Pool):
             await advance(conn, site.shard_keys[0], NOW)
 
             assert_equal(await load_rollups(conn), recount(traffic[:number]))
+
+
+async def test_a_view_that_turns_out_to_be_a_bots_takes_everything_with_it(pool: Pool):
+    """Its figures, sections and clicks leave no row behind among people's, and its state says why."""
+    reports = next(
+        view
+        for view in (make_traffic(random.Random(seed), views=1) for seed in range(99))
+        if len(view) > 2 and view[0].body["c"]["t"] and "m" not in view[-1].body["w"]
+    )
+    driven = replace(reports[-1], body=reports[-1].body | {"w": reports[-1].body["w"] | {"m": WEBDRIVER}})
+    async with pool.acquire() as conn:
+        site = await add_test_site(conn)
+        await store_flush(conn, site, reports[:-1], 1)
+        await drain(conn, site.shard_keys[0])
+        assert {key[3] for key in (await load_rollups(conn)).pages} == {Audience.PEOPLE}
+
+        await store_flush(conn, site, [driven], 2)
+        await drain(conn, site.shard_keys[0])
+
+        stored = await load_rollups(conn)
+        assert {key[3] for key in [*stored.pages, *stored.sections, *stored.cells]} == {Audience.BOTS}
+        assert_equal(stored, recount([*reports[:-1], driven]))
+        row = await conn.fetchrow("select audience, bot_signs, bot_score from view_states")
+        assert tuple(row) == (Audience.BOTS, BotSign.WEBDRIVER, 90)
 
 
 async def test_two_workers_at_once_count_each_batch_once(pool: Pool):
