@@ -35,10 +35,10 @@ async def run(plan: Plan) -> RunResult:
         trace = plan.folder / "trace"
         try:
             async with _traced(collector, trace):
-                await _send(stage, answers, seconds=plan.pick(0.5, 2, 10))
+                await _send(stage, answers, seconds=plan.pick(0.4, 2, 10))
                 if stage.can_spool:
                     plan.postgres.freeze()
-                    await _send(stage, answers, seconds=plan.pick(3, 5, 15))
+                    await _send(stage, answers, seconds=plan.pick(0.8, 5, 15))
                     plan.postgres.thaw()
         except TraceError as error:
             return RunResult(NAME, skipped=str(error))

@@ -24,9 +24,9 @@ async def run(plan: Plan) -> RunResult:
     """Kill every backend of the database each half second, and see when answers come again."""
     async with open_stage(plan) as stage:
         await stage.start_collector()
-        await stage.oracle.begin(stage.wave(think_s=0.002))
-        await asyncio.sleep(1)
-        rounds, kills = await _kill_for(stage, plan.pick(2.5, 20, 60))
+        await stage.oracle.begin(stage.wave(think_s=plan.pick(0.02, 0.002, 0.002)))
+        await asyncio.sleep(0.5)
+        rounds, kills = await _kill_for(stage, plan.pick(1.6, 20, 60))
         await asyncio.sleep(_HEALED_S / plan.pick(5, 1, 1))
         await stage.oracle.end()
         notes = stage.oracle.notes()

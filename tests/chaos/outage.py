@@ -30,12 +30,11 @@ class _Outage:
 
 async def run(plan: Plan) -> RunResult:
     """Take Postgres away twice, each time for that long, while batches keep coming."""
-    away_s = plan.pick(3.0, 15.0, 60.0)
+    away_s = plan.pick(1.5, 15.0, 60.0)
     async with open_stage(plan) as stage:
         collector = await stage.start_collector()
         await stage.oracle.begin(stage.wave(**_LOAD))
         outages = [await _take_away(stage, collector, kind, away_s) for kind in ("frozen", "stopped")]
-        await asyncio.sleep(1)
         await stage.oracle.end()
         notes = stage.oracle.notes()
         return await stage.result(NAME, tuple(figure for one in outages for figure in _figures(one, notes)))
@@ -43,7 +42,7 @@ async def run(plan: Plan) -> RunResult:
 
 async def _take_away(stage: Stage, collector: CollectorProcess, kind: str, away_s: float) -> _Outage:
     postgres = stage.plan.postgres
-    await asyncio.sleep(1)
+    await asyncio.sleep(0.5)
     before_mb = collector.memory_mb()
     began = time.monotonic()
     if kind == "frozen":
@@ -91,7 +90,7 @@ def _figures(outage: _Outage, notes: Notes) -> tuple[Figure, ...]:
     is_drained = drained_s <= outage.away_s
     kind = f"{outage.kind} {outage.away_s:.0f} s"
     return (
-        Figure(f"{kind}: acknowledged meanwhile", f"{stored:,}", ">= 100", stored >= 100),
+        Figure(f"{kind}: acknowledged meanwhile", f"{stored:,}", ">= 50", stored >= 50),
         Figure(f"{kind}: other answers than 2xx", count_statuses(refused), "none", not refused),
         Figure(f"{kind}: p99 of an answer meanwhile", f"{slow_s * 1000:.0f} ms", "-", ok=True),
         Figure(f"{kind}: memory added", f"{added_mb:.0f} MB", f"<= {_MEMORY_MB} MB", added_mb <= _MEMORY_MB),

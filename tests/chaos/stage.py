@@ -19,7 +19,7 @@ import msgspec
 from notes import Notes, read_notes
 from oracle import Wave
 from recount import Recount, recount, wait_steady, wait_stored
-from runs import Figure, Plan, RunResult
+from runs import Figure, Plan, RunResult, Size
 
 from collector.settings import describe
 from collector.sites import NewSite, Site, add_site
@@ -29,6 +29,8 @@ HOST = "127.0.0.1"
 _START_TIMEOUT_S = 60
 _STOP_TIMEOUT_S = 30
 _DRAIN_TIMEOUT_S = 120
+_SPOOL_AFTER_S = 2.0  # the default of JALKI_SPOOL_AFTER_MS
+_QUICK_SPOOL_AFTER_S = 0.3
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _UNLIMITED = {
     "JALKI_SITE_RATE": "1000000",
@@ -139,6 +141,11 @@ class Stage:
         return Path(self.settings.get("JALKI_SPOOL_DIR") or self.plan.folder / "data" / "spool")
 
     @property
+    def spool_after_s(self) -> float:
+        """How long the collector waits for Postgres before it spools."""
+        return _QUICK_SPOOL_AFTER_S if self.plan.size is Size.QUICK else _SPOOL_AFTER_S
+
+    @property
     def can_spool(self) -> bool:
         """The product has a spool."""
         return bool(settings_known({"JALKI_SPOOL_DIR": ""}))
@@ -216,6 +223,8 @@ class Stage:
     def _environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("JALKI_")}
         own = {"JALKI_DATA_DIR": str(self.plan.folder / "data"), **_UNLIMITED, **self.settings}
+        if self.plan.size is Size.QUICK:
+            own["JALKI_SPOOL_AFTER_MS"] = str(int(_QUICK_SPOOL_AFTER_S * 1000))
         return inherited | settings_known(own)
 
 

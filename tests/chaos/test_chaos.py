@@ -18,7 +18,6 @@ SEED = 7
 SELDOM = {"malformed", "overload", "slow"}
 """Left to `make chaos`: the first has tests of its own, the others load the machine or wait for deadlines."""
 CHEAP_MUTANTS = (
-    ("kill", "answers_before_commit"),
     ("order", "skips_the_sync"),
     ("torn", "believes_any_checksum"),
     ("storm", "ignores_the_ledger"),

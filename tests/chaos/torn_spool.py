@@ -68,7 +68,7 @@ async def _fill(stage: Stage, seconds: float) -> None:
     await stage.oracle.begin(stage.wave(**_LOAD))
     await asyncio.sleep(0.3)
     stage.plan.postgres.freeze()
-    await asyncio.sleep(2.5 + seconds)
+    await asyncio.sleep(stage.spool_after_s + seconds)
     await collector.kill()
     await stage.oracle.end()
 
