@@ -4,14 +4,15 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from pathlib import Path
 
 import click
 
-from collector import db
+from collector import db, store
 from collector.embedded import running_url, start_postgres
 from collector.errors import FolderInUseError, MigrationError
 from collector.settings import Settings, load_settings
@@ -20,6 +21,8 @@ _STARTING_TIMEOUT_S = 60.0  # another process holds the data folder and is not r
 _STARTING_PAUSE_S = 0.1
 _ADDRESS_FILE = "address"
 _COMMAND_POOL_SIZE = 4
+_SERVICE_POOL_SIZE = 12
+_PARTITION_DAYS = 8
 _CLOSE_TIMEOUT_S = 0.5
 
 
@@ -117,6 +120,16 @@ async def open_place_pool(settings: Settings) -> AsyncIterator[tuple[Place, db.P
             yield place, pool
         finally:
             await close_pool(pool)
+
+
+async def open_service_pool(stack: AsyncExitStack, url: str) -> db.Pool:
+    """Return a pool for serving, with the partitions of the coming days in place."""
+    pool = await db.open_pool(url, size=_SERVICE_POOL_SIZE, application="jalki")
+    stack.push_async_callback(close_pool, pool)
+    today = datetime.now(UTC).date()
+    async with pool.acquire() as conn:
+        await store.ensure_partitions(conn, today - timedelta(days=1), today + timedelta(days=_PARTITION_DAYS))
+    return pool
 
 
 async def close_pool(pool: db.Pool) -> None:

@@ -9,23 +9,20 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from aiohttp import web
 
-from collector import accounts, db, store
+from collector import accounts, db
 from collector.app import setup_collector
 from collector.embedded import EmbeddedPostgres, start_postgres
 from collector.errors import EmbeddedError
 from collector.settings import Settings
 from heatmap.commands.keeper import kept_worker
-from heatmap.commands.place import base_url, close_pool, kept_address
+from heatmap.commands.place import base_url, kept_address, open_service_pool
 from heatmap.commands.web import bind_socket, bound_settings, serve, wait_answering
 from heatmap.commands.workers import Part, running_processes
 from heatmap.dashboard import setup_dashboard
-
-_PARTITION_DAYS = 8
-_POOL_SIZE = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +78,6 @@ async def running_service(settings: Settings) -> AsyncIterator[Service]:
         if postgres:
             await stack.enter_async_context(kept_address(settings.data_path(), base_url(settings)))
         yield Service(settings, url, pool, postgres)
-
-
-async def open_service_pool(stack: AsyncExitStack, url: str) -> db.Pool:
-    """Return a pool for serving, with the partitions of the coming days in place."""
-    pool = await db.open_pool(url, size=_POOL_SIZE, application="jalki")
-    stack.push_async_callback(close_pool, pool)
-    today = datetime.now(UTC).date()
-    async with pool.acquire() as conn:
-        await store.ensure_partitions(conn, today - timedelta(days=1), today + timedelta(days=_PARTITION_DAYS))
-    return pool
 
 
 def build_app(settings: Settings, pool: db.Pool) -> web.Application:

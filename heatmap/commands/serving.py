@@ -11,11 +11,9 @@ from collector.app import setup_collector
 from collector.metrics import Metrics
 from collector.settings import Settings
 from heatmap.commands.patience import reach_while_answering
-from heatmap.commands.place import open_place
-from heatmap.commands.service import open_service_pool
+from heatmap.commands.place import open_place, open_service_pool
 from heatmap.commands.web import serve
 from heatmap.commands.workers import Part
-from heatmap.dashboard import setup_dashboard
 
 
 @asynccontextmanager
@@ -31,7 +29,10 @@ async def serving_part(
         app = web.Application(client_max_size=settings.body_max_bytes)
         if part in {Part.COLLECTOR, Part.WHOLE}:
             setup_collector(app, settings, pool, metrics=metrics)
-        if part in {Part.DASHBOARD, Part.WHOLE}:  # the last, as it answers all the rest
+        if part in {Part.DASHBOARD, Part.WHOLE}:
+            # Here, as a collector alone needs no templates and pictures; and the last, as it answers all the rest.
+            from heatmap.dashboard import setup_dashboard  # noqa: PLC0415
+
             setup_dashboard(app, settings, pool)
         await stack.enter_async_context(serve(app, sock))
         yield

@@ -1,15 +1,11 @@
-"""The command line: what it prints, how it fails, and the parts that docker-compose.yml runs."""
+"""The command line: what it prints, and how it fails."""
 
 import asyncio
 import json
 import os
 import re
-import signal
 import socket
 import sys
-import urllib.request
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -207,52 +203,6 @@ async def test_doctor_says_what_is_wrong_and_how_to_mend_it(open_folder: Path, e
     assert re.search(r"wrong  port: .*in use", old)
     assert re.search(r"wrong  data folder: .*\n +to mend: .*Postgres 15.*pg_dump", old)
     assert re.search(r"wrong  schema: .*\n +to mend: .*jalki migrate", bare)
-
-
-def test_compose_runs_commands_that_exist() -> None:
-    """Each service of ours is one command, and they are all there."""
-    text = (ROOT / "docker-compose.yml").read_text()
-    ours = re.findall(r"<<: \*jalki\n    command: (\[.*\])", text)
-
-    assert [json.loads(command) for command in ours] == [["migrate"], ["collector"], ["worker"], ["dashboard"]]
-
-
-async def test_the_parts_serve_apart(empty_postgres_url: str) -> None:
-    """What the compose file runs: migrate ends, then collector, worker and dashboard run beside each other."""
-    await _json(empty_postgres_url, "migrate")
-
-    async with (
-        _part("collector", empty_postgres_url) as collector,
-        _part("dashboard", empty_postgres_url) as dashboard,
-        _part("worker", empty_postgres_url, listens=False),
-    ):
-        assert await _status(f"{collector}/readyz") == 200
-        assert await _status(f"{dashboard}/sign-in") == 200
-
-
-@asynccontextmanager
-async def _part(name: str, url: str, *, listens: bool = True) -> AsyncIterator[str]:
-    """Run one part; yield its address, and see it end well when asked to."""
-    words = [name, "--database-url", url, "--json", *(["--port", "0"] if listens else [])]
-    process = await _start(*words)
-    try:
-        assert process.stdout is not None
-        async with asyncio.timeout(TIMEOUT_S):
-            yield json.loads(await process.stdout.readline()).get("url", "")
-            process.send_signal(signal.SIGTERM)
-            assert await process.wait() == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
-
-
-async def _status(url: str) -> int:
-    def get() -> int:
-        with urllib.request.urlopen(url, timeout=10) as response:
-            return int(response.status)
-
-    return await asyncio.to_thread(get)
 
 
 async def _json(url: str, *words: str) -> dict:

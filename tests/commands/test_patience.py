@@ -11,7 +11,7 @@ from processes import TIMEOUT_S, Running, run, started, until_ready
 from collector.db import Pool
 from collector.sites import NewSite, add_site
 
-PARTS = (["collector"], ["collector", "--workers", "2"], ["dashboard"], ["worker"])
+PARTS = (["collector", "--workers", "2", "--port", "0"], ["worker"])
 
 
 async def test_a_collector_waits_for_postgres_and_answers_meanwhile(postgres_url: str, pool: Pool) -> None:
@@ -45,8 +45,7 @@ async def test_whoever_waits_can_be_stopped(postgres_url: str) -> None:
     """SIGTERM ends each part with exit code 0 while it waits, and none has said that it is ready."""
 
     async def stop_waiting(words: list[str], url: str) -> tuple[int, bytes]:
-        where = [] if words == ["worker"] else ["--port", "0"]
-        async with started(*words, *where, "--database-url", url) as service:
+        async with started(*words, "--database-url", url) as service:
             await _until_waiting(service)
             code = await service.stop()
             assert service.process.stdout is not None

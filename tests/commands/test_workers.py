@@ -5,7 +5,6 @@ import os
 import re
 import signal
 from datetime import UTC, datetime
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -13,82 +12,55 @@ from dashboard_house import make_view
 from processes import TIMEOUT_S, UNLIMITED, end_of, ready, run
 
 from collector.db import Pool
-from collector.errors import SettingsError
+from collector.errors import ProcessError, SettingsError
 from collector.settings import Settings, dump_settings, load_settings
 from collector.sites import NewSite, Site, add_site
 from heatmap.commands import workers
+from heatmap.commands.keeper import Keeper, Program
 from heatmap.commands.web import bind_socket
 
 COLLECTOR = ("collector", "--workers", "2", "--port", "0", "--database-url")
 
 
-async def test_processes_share_the_port_and_the_database(postgres_url: str, pool: Pool) -> None:
-    """Both processes take connections, store what they acknowledge, and either tells the figures of both."""
+async def test_processes_share_the_port_with_nobody_else(postgres_url: str, pool: Pool) -> None:
+    """Both take connections and store batches, either tells the figures of both, and another parent is kept out."""
     site = await _add_site(pool)
     async with ready(*COLLECTOR, postgres_url, environ=UNLIMITED) as service:
         statuses = [await _post(service.url, site) for _ in range(40)]
         counted = await _until_counted(service.url, 40)
+        words = ("collector", "--workers", "2", "--port", str(service.port), "--database-url", postgres_url)
+        code, out, err = await run(*words)
 
     assert statuses == [204] * 40
     assert counted == 40
     # 16 bits of a flush's id tell who made it.
     assert await pool.fetchval("select count(distinct flush_id >> 6 & 65535) from ledger") == 2
-    assert await pool.fetchval("select count(*) from ledger") == 40
-
-
-async def test_a_killed_process_is_replaced_and_no_connection_is_refused(postgres_url: str, pool: Pool) -> None:
-    """Connections that the kernel gives to the dead one wait for the next one and are answered."""
-    site = await _add_site(pool)
-    async with ready(*COLLECTOR, postgres_url, environ=UNLIMITED) as service:
-        killed, other = service.children()
-        gone = asyncio.create_task(end_of(killed))
-        await asyncio.sleep(0)
-        os.kill(killed, signal.SIGKILL)
-        await gone
-        statuses = await asyncio.gather(*(_post(service.url, site) for _ in range(30)))
-        now = service.children()
-
-    assert statuses == [204] * 30
-    assert len(now) == 2
-    assert other in now
-    assert killed not in now
-    assert any("ended with -9; starting it again" in line for line in service.log)
-
-
-async def test_processes_die_with_their_parent(postgres_url: str) -> None:
-    """`kill -9` of the parent leaves nobody behind and frees the port."""
-    async with ready(*COLLECTOR, postgres_url) as service:
-        ends = [asyncio.create_task(end_of(pid)) for pid in service.children()]
-        await asyncio.sleep(0)
-        service.process.kill()
-        await asyncio.gather(*ends)
-        await service.process.wait()
-
-    bind_socket("127.0.0.1", service.port).close()
-
-
-async def test_another_parent_may_not_join_the_port(postgres_url: str) -> None:
-    """The port is shared by the processes of one parent only; a second one is told that it is in use."""
-    async with ready(*COLLECTOR, postgres_url) as service:
-        words = ("collector", "--workers", "2", "--port", str(service.port), "--database-url", postgres_url)
-        code, out, err = await run(*words)
-
     assert (code, out) == (4, "")
     assert err.startswith(f"jalki: cannot listen on 127.0.0.1:{service.port}: it is in use")
 
 
-async def test_a_process_that_cannot_start_ends_the_command(empty_postgres_url: str) -> None:
-    """Where starting again would not help it is not tried: exit code 1, and the log says why."""
-    code, out, err = await run(*COLLECTOR, empty_postgres_url)
+async def test_the_dead_are_replaced_and_the_living_die_with_their_parent(postgres_url: str, pool: Pool) -> None:
+    """Connections that the kernel gives to a killed process wait for the next one; `kill -9` of the parent ends all."""
+    site = await _add_site(pool)
+    async with ready(*COLLECTOR, postgres_url, environ=UNLIMITED) as service:
+        killed, other = service.children()
+        await _kill(killed)
+        statuses = await asyncio.gather(*(_post(service.url, site) for _ in range(30)))
+        now = service.children()
+        ends = [asyncio.create_task(end_of(pid)) for pid in now]
+        await asyncio.sleep(0)
+        service.process.kill()
+        await asyncio.gather(*ends)
 
-    assert (code, out) == (1, "")
-    assert "run `jalki migrate` on it first" in err
-    assert "before it was ready" in err
+    assert statuses == [204] * 30
+    assert (len(now), other in now, killed in now) == (2, True, False)
+    assert any("ended with -9; starting it again" in line for line in service.log)
+    bind_socket("127.0.0.1", service.port).close()
 
 
-async def test_the_dashboard_is_the_same_from_each_process(open_folder: Path) -> None:
+async def test_the_dashboard_is_the_same_from_each_process(postgres_url: str) -> None:
     """One sign-in holds on every connection, and a site made on one is known on all."""
-    words = ("up", "--workers", "2", "--port", "0", "--data", str(open_folder))
+    words = ("up", "--workers", "2", "--port", "0", "--database-url", postgres_url)
     # Each request takes a connection of its own, and the kernel chooses who answers it.
     connector, jar = aiohttp.TCPConnector(force_close=True), aiohttp.CookieJar(unsafe=True)
     async with ready(*words) as service, aiohttp.ClientSession(connector=connector, cookie_jar=jar) as http:
@@ -100,6 +72,26 @@ async def test_the_dashboard_is_the_same_from_each_process(open_folder: Path) ->
         pages = [(await http.get(f"{service.url}/sites/1")).url.path for _ in range(20)]
 
     assert set(pages) == {"/sites/1"}
+
+
+async def test_a_process_that_cannot_start_ends_its_keeper() -> None:
+    """Where starting again would not help it is not tried."""
+    keeper = Keeper(_program("raise SystemExit(3)"))
+
+    with pytest.raises(ProcessError, match="ended with 3 before it was ready"):
+        await keeper.keep(is_needed=True)
+
+
+async def test_a_process_that_does_not_stop_is_killed() -> None:
+    """SIGTERM first, and `kill -9` when it is ignored for longer than it may be."""
+    text = "import signal, time; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)"
+    keeper = Keeper(_program(text, stop_timeout_s=0.1))
+    task = asyncio.create_task(keeper.keep(is_needed=True))
+    await keeper.is_ready.wait()
+    keeper.stop.set()
+
+    async with asyncio.timeout(TIMEOUT_S):
+        await task
 
 
 def test_the_rate_of_a_site_is_shared_out() -> None:
@@ -121,6 +113,17 @@ def test_only_linux_spreads_connections(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(workers.sys, "platform", "darwin")
     with bind_socket("127.0.0.1", 0) as sock, pytest.raises(SettingsError, match="only Linux spreads connections"):
         workers.share_port(sock, 2)
+
+
+def _program(text: str, stop_timeout_s: float = TIMEOUT_S) -> Program:
+    return Program("trial", ("-c", text), {}, stop_timeout_s)
+
+
+async def _kill(pid: int) -> None:
+    gone = asyncio.create_task(end_of(pid))
+    await asyncio.sleep(0)
+    os.kill(pid, signal.SIGKILL)
+    await gone
 
 
 async def _add_site(pool: Pool) -> Site:
