@@ -39,6 +39,7 @@ pytestmark = pytest.mark.browser
 QUICK_OUTAGE_S = 3.0
 OUTAGE_S = float(os.environ.get("JALKI_TEST_OUTAGE_S", QUICK_OUTAGE_S))
 ABSENCES = ["stopped", "frozen"] if OUTAGE_S > QUICK_OUTAGE_S else ["stopped"]
+SHOTS = os.environ.get("JALKI_TEST_SHOTS", "")
 ARRIVAL_TIMEOUT_S = 60 + OUTAGE_S
 KEY = "shopKey_01"
 PRODUCT = "/shop/routa-teapot"
@@ -53,7 +54,7 @@ ROUND = (
     (PRODUCT, "#care>summary:1", PRODUCT),
     (PRODUCT, "#nav-basket", "/checkout"),
 )
-"""What one round of the shop clicks: the page, the element's key, which but for its end is a selector, and where that leads."""
+"""What one round clicks: the page, the element's key, which but for its end is a selector, and where that leads."""
 
 Clicks = dict[str, Counter[str]]
 """By page, then by element."""
@@ -132,6 +133,8 @@ async def test_nothing_is_missing_from_the_heatmap_after_an_outage(
     async with switched_postgres(open_folder) as postgres, _open_shop(postgres, open_folder) as shop:
         context = await chromium.new_context(viewport={"width": 1280, "height": 800})
         page = await context.new_page()
+        if SHOTS:
+            await _leave_layouts(page, shop)
         await shop.walk(page)
         rounds_away = await _walk_without_postgres(shop, page, postgres, absence)
         await shop.walk(page)
@@ -191,8 +194,7 @@ async def _open_shop(postgres: SwitchedPostgres, folder: Path) -> AsyncIterator[
 
 
 async def _take_shot(browser: Browser, shop: Shop, absence: str) -> None:
-    folder = os.environ.get("JALKI_TEST_SHOTS")
-    if not folder:
+    if not SHOTS:
         return
     async with db.connection(shop.conn_url) as conn:
         link = await accounts.create_sign_in_link(conn, secrets.token_bytes(accounts.SECRET_BYTES), datetime.now(UTC))
@@ -202,5 +204,15 @@ async def _take_shot(browser: Browser, shop: Shop, absence: str) -> None:
     for number, path in enumerate(shop.made):
         await page.goto(f"{shop.dashboard_url}/sites/{shop.site_id}/heatmap?page={path}&bots=include")
         await page.wait_for_load_state("networkidle")
-        await page.screenshot(path=Path(folder) / f"after-{absence}-{number}.png")
+        await page.screenshot(path=Path(SHOTS) / f"after-{absence}-{number}.png")
     await context.close()
+
+
+async def _leave_layouts(page: Page, shop: Shop) -> None:
+    """Stay on each page until its layout is stored: the first visitors of a page are asked for it."""
+    stored = "select exists (select from layouts join pages using (shard_key, page_id) where path = $1)"
+    async with db.connection(shop.conn_url) as conn, asyncio.timeout(ARRIVAL_TIMEOUT_S):
+        for path in dict.fromkeys(path for path, _, _ in ROUND):
+            await page.goto(shop.url + path)
+            while not await conn.fetchval(stored, path):  # noqa: ASYNC110  # another process sets no event here
+                await asyncio.sleep(0.2)
