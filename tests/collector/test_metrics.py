@@ -175,6 +175,7 @@ async def test_a_collector_counts_what_it_refuses(collector):
     await collector.post(wire_batch(), Content_Type="text/html")
     for _ in range(2):
         await collector.post(wire_batch(v=2))
+    await collector.client.post("/v1/events?e=br", data=b"which the application judges, not the fast lane")
 
     answer = await collector.client.get("/metrics")
     samples = read(await answer.read())
@@ -182,7 +183,7 @@ async def test_a_collector_counts_what_it_refuses(collector):
     assert answer.headers["Content-Type"] == CONTENT_TYPE
     assert answer.headers["Cache-Control"] == "no-store"
     assert {labels[0][1]: value for labels, value in samples["drops_total"].items() if value} == {
-        "malformed": 1, "unsupported_type": 1, "unsupported_version": 2
+        "malformed": 1, "unsupported_type": 1, "unsupported_version": 2, "unsupported_encoding": 1
     }  # fmt: skip
 
 
