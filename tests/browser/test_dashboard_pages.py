@@ -335,7 +335,7 @@ async def test_an_unknown_site_is_named_as_it_was_asked_for(chromium: Browser, h
 async def _send_fitting_view(house: House, site: Site) -> None:
     batch = make_view(site, with_layout=False)
     batch["w"]["h"], batch["g"] = [800, 800], [[1440, 900, 1440, 800]]
-    line = json.dumps({"at": batch["t"], "ip": "192.0.2.8", "ua": "Browser/1", "body": batch})
+    line = json.dumps({"at": batch["t"], "ip": "192.0.2.8", "ua": "Mozilla/5.0", "body": batch})
     result = await import_recording(house.pool, site, [line.encode()])
     assert result.stored == 1, result
     await house.settle()
