@@ -90,7 +90,7 @@ class Shop:
     async def _load_page(self, path: str) -> Counter[str]:
         address = f"{self.dashboard_url}/api/v1/sites/{self.site_id}/heatmap.json"
         headers = {"Authorization": f"Bearer {self.token}"}
-        params = {"page": path, "kind": "click", "bots": "include"}  # a driven browser says that it is one
+        params = {"page": path, "kind": "click"}
         async with (
             aiohttp.ClientSession(headers=headers) as session,
             session.get(address, params=params) as answer,
@@ -202,7 +202,7 @@ async def _take_shot(browser: Browser, shop: Shop, absence: str) -> None:
     page = await context.new_page()
     await page.goto(f"{shop.dashboard_url}/sign-in?token={link}")
     for number, path in enumerate(shop.made):
-        await page.goto(f"{shop.dashboard_url}/sites/{shop.site_id}/heatmap?page={path}&bots=include")
+        await page.goto(f"{shop.dashboard_url}/sites/{shop.site_id}/heatmap?page={path}")
         await page.wait_for_load_state("networkidle")
         await page.screenshot(path=Path(SHOTS) / f"after-{absence}-{number}.png")
     await context.close()
