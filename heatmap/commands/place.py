@@ -21,7 +21,8 @@ _STARTING_TIMEOUT_S = 60.0  # another process holds the data folder and is not r
 _STARTING_PAUSE_S = 0.1
 _ADDRESS_FILE = "address"
 _COMMAND_POOL_SIZE = 4
-_SERVICE_POOL_SIZE = 12
+SERVICE_POOL_SIZE = 12
+"""Connections of a process that people ask for pages."""
 _PARTITION_DAYS = 8
 _CLOSE_TIMEOUT_S = 0.5
 
@@ -122,9 +123,9 @@ async def open_place_pool(settings: Settings) -> AsyncIterator[tuple[Place, db.P
             await close_pool(pool)
 
 
-async def open_service_pool(stack: AsyncExitStack, url: str) -> db.Pool:
+async def open_service_pool(stack: AsyncExitStack, url: str, size: int = SERVICE_POOL_SIZE) -> db.Pool:
     """Return a pool for serving, with the partitions of the coming days in place."""
-    pool = await db.open_pool(url, size=_SERVICE_POOL_SIZE, application="jalki")
+    pool = await db.open_pool(url, size=size, application="jalki")
     stack.push_async_callback(close_pool, pool)
     today = datetime.now(UTC).date()
     async with pool.acquire() as conn:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import resource
 import signal
 import socket
 import time
@@ -131,6 +132,18 @@ async def test_connections_that_say_nothing_do_not_keep_it(postgres_url: str, po
             code = await _timed_stop(service)
 
     assert code == 0
+
+
+def test_a_service_may_have_as_many_connections_as_the_system_lets_it() -> None:
+    """Each is an open file, of which systems allow 1,024 to those who do not ask for more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
+    try:
+        raise_file_limit()
+        most = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 async def test_a_connection_that_the_kernel_accepted_is_answered() -> None:
