@@ -53,7 +53,9 @@ def view(number, *, geometry=DESKTOP, path="/shop", depth_px=900, clicks=(), lay
     w["h"] = [depth_px, geometry[3]]
     body = {"v": 1, "b": f"{number:032x}", "k": "rollupTest01", "t": STARTED_MS + 900, "w": w, "g": [geometry]}
     body |= {"d": DICTIONARY, "c": columns} if clicks else {"d": DICTIONARY}
-    return Sent(body | ({"l": wire_layout(layout)} if layout else {}), STARTED_MS + 900, f"visitor {number}")
+    return Sent(
+        body | ({"l": wire_layout(layout)} if layout else {}), STARTED_MS + 900, f"Mozilla/5.0 (visitor {number})"
+    )
 
 
 def wire_layout(name):

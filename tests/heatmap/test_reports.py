@@ -37,15 +37,15 @@ LAYOUT = {
 def make_view(number: int, minute: int, path: str = "/story", **parts) -> Sent:
     """Return a view's one report: `e` engaged ms, `depth` px of 4,000, `s` sections, `x` exit section, `l` layout."""
     started_ms = int((NOON + timedelta(minutes=minute)).timestamp() * 1000)
-    width = parts.get("width", 1440)
-    view = {"i": f"{number:016x}", "s": started_ms, "q": 0, "n": 0, "p": path, "c": int(width < 600), "a": 1_000}
+    width, active_ms = parts.get("width", 1440), max(1_000, parts.get("e", 0))
+    view = {"i": f"{number:016x}", "s": started_ms, "q": 0, "n": 0, "p": path, "c": int(width < 600), "a": active_ms}
     view |= {"e": parts.get("e", 0), "h": [parts.get("depth", 1_000), parts.get("doc", 4_000)]}
     if "x" in parts:
         view["x"] = parts["x"]
-    body = {"v": 1, "b": f"{number:032x}", "k": "rollupTest01", "t": started_ms, "w": view}
+    body = {"v": 1, "b": f"{number:032x}", "k": "rollupTest01", "t": started_ms + active_ms, "w": view}
     body |= {"g": [[width, 800, width, parts.get("doc", 4_000)]], "d": [[-1, step] for step in STEPS]}
     body |= {name: parts[name] for name in ("s", "l", "c") if name in parts}
-    return Sent(body, started_ms, parts.get("who", f"visitor {number}"))
+    return Sent(body, started_ms + active_ms, f"Mozilla/5.0 ({parts.get('who', number)})")
 
 
 def make_clicks(count: int) -> dict:
