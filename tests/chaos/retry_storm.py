@@ -25,7 +25,8 @@ async def run(plan: Plan) -> RunResult:
         ports = stage.port, free_port()
         await _storm_across_a_kill(stage, ports, plan.pick(0.5, 5, 60))
         before = await _roll_up(stage)
-        await _storm_a_day_later(stage, ports)
+        if not plan.mutant:
+            await _storm_a_day_later(stage, ports)
         after = await _roll_up(stage)
         replies = stage.oracle.notes().replies
         copies = sum(reply.is_acknowledged for reply in replies) / max(1, len(stage.oracle.notes().acknowledged))
