@@ -1,8 +1,9 @@
 """The fast lane: answers the one hot request inside aiohttp's protocol, and closes connections that only waste it.
 
-A batch posted to /v1/events in one piece is judged as soon as its last byte is parsed, without Request, Response, task
-or coroutine: half of what the application costs. Everything else, and whatever must wait for Postgres to be asked, goes
-the ordinary way through `handlers`. aiohttp itself closes no connection that is slow.
+A batch posted to /v1/events in one piece is judged as soon as its last byte is there, without Request, Response, task
+or coroutine: half of what the application costs. A head that was parsed before is not parsed again (`heads`). All else,
+and whatever must wait for Postgres to be asked, goes the ordinary way through `handlers`. aiohttp itself closes no
+connection that is slow.
 
 This file alone touches aiohttp's private names (`_waiter`, `_messages`, `_parser`, `_request_in_progress`,
 `_handler_waiter`, `_next_keepalive_close_time`, `_make_server`); `tests/collector/test_lane.py` fails when a release
@@ -28,6 +29,7 @@ from multidict import istr
 from collector.admission import Network, client_address, is_within
 from collector.bodies import judge_type
 from collector.handlers import CORS, DropBody
+from collector.heads import Frame, Head, KnownHeads, frame
 from collector.intake import Accepted, Intake, Sender
 from collector.metrics import Metrics
 from collector.settings import Settings
@@ -57,6 +59,7 @@ class Lane:
     proxies: tuple[Network, ...]
     date: str = ""
     """The header of this second."""
+    heads: KnownHeads = field(default_factory=KnownHeads)
     open_connections: int = 0
     of_address: Counter[str] = field(default_factory=Counter)
 
@@ -101,7 +104,7 @@ class _LaneServer(web.Server):
 class LaneConnection(RequestHandler):
     """One connection of a browser or a proxy."""
 
-    __slots__ = ("_address", "_answering", "_body", "_is_counted", "_is_started", "_lane", "_since_s")
+    __slots__ = ("_address", "_answering", "_body", "_is_clean", "_is_counted", "_is_started", "_lane", "_since_s")
 
     def __init__(self, lane: Lane, manager: web.Server, **options: Any) -> None:  # what aiohttp hands on
         super().__init__(manager, **options)
@@ -109,6 +112,8 @@ class LaneConnection(RequestHandler):
         self._address = ""
         self._is_counted = False
         self._is_started = False
+        self._is_clean = True
+        """Every piece so far was one whole request, so that the parser stands between two of them."""
         self._answering = False
         """A batch of this connection waits for its answer."""
         self._body: StreamReader | None = None
@@ -144,12 +149,34 @@ class LaneConnection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, and answer it at once if it is a whole batch and the only request."""
+        if not data:  # aiohttp asks itself to parse what it had put aside
+            super().data_received(data)
+            return
+        framed = frame(data) if self._is_clean else None
+        if framed is not None and self._is_free():
+            head = self._lane.heads.find(framed)
+            if head is not None:
+                self._take(head, self._address, data[framed.body_at :])
+                return
+        self._parse(data, framed)
+        self._watch()
+        self._go_on(framed)
+
+    def _parse(self, data: bytes, framed: Frame | None) -> None:
+        """Let aiohttp parse, and note whether it stands between two requests afterwards."""
+        before = len(self._messages)
         # The base class wakes the ordinary way for each request: it is held back until the request has been looked at.
         waiter, self._waiter = self._waiter, None
         super().data_received(data)
         self._waiter = waiter
-        self._watch()
-        self._go_on()
+        is_one = framed is not None or data.find(b"\r\n\r\n") == len(data) - 4
+        is_read = len(self._messages) == before + 1 and self._messages[-1][1].is_eof()
+        self._is_clean = self._is_clean and is_one and is_read
+
+    def _is_free(self) -> bool:
+        """Return whether a batch that is known to be whole may be answered without the parser."""
+        is_open = not self._close and not self._force_close
+        return is_open and not self._messages and self._is_idle() and bool(self._lane.settings.fast_lane)
 
     def sweep(self, now_s: float) -> None:
         """Close the connection where a request takes too long to arrive."""
@@ -186,7 +213,7 @@ class LaneConnection(RequestHandler):
             return False
         return not self._waiter.done() if self._waiter is not None else not self._is_started
 
-    def _go_on(self) -> None:
+    def _go_on(self, framed: Frame | None) -> None:
         """Answer the next request here, leave it until its body is whole, or wake the ordinary way for it."""
         if not self._messages or not self._is_idle():
             return
@@ -199,7 +226,10 @@ class LaneConnection(RequestHandler):
             self._messages.popleft()
             if self._parser is not None:
                 self._parser.message_consumed()
-            self._take(message, body.read_nowait())
+            head = _read_head(message)
+            if framed is not None and self._is_clean:
+                self._lane.heads.learn(framed, head)
+            self._take(head, self._find_address(message), body.read_nowait())
 
     def _is_odd(self, body: StreamReader) -> bool:
         return body.exception() is not None or body.total_bytes > self._lane.settings.body_max_bytes
@@ -208,16 +238,15 @@ class LaneConnection(RequestHandler):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _take(self, message: RawRequestMessage, body: bytes) -> None:
+    def _take(self, head: Head, address: str, body: bytes) -> None:
         self._answering = self._request_in_progress = True
         self._since_s, self._body = 0.0, None
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         lane = self._lane
-        headers = message.headers
-        sender = Sender(headers.get(_ORIGIN), self._find_address(message), headers.get(_USER_AGENT, ""))
-        tell = functools.partial(self._tell, message.should_close)
+        sender = Sender(head.origin, address, head.user_agent)
+        tell = functools.partial(self._tell, head.should_close)
         try:
-            drop = _judge_type(headers.get(_CONTENT_TYPE)) or lane.intake.admit_address(sender.address)
+            drop = head.drop or lane.intake.admit_address(address)
             if drop is not None:
                 tell(drop)
             elif not lane.intake.try_accept(body, sender, tell):
@@ -251,9 +280,10 @@ class LaneConnection(RequestHandler):
             self._wake()
 
 
-@functools.lru_cache(256)
-def _judge_type(content_type: str | None) -> Drop | None:
-    return judge_type(content_type)
+def _read_head(message: RawRequestMessage) -> Head:
+    headers = message.headers
+    drop = judge_type(headers.get(_CONTENT_TYPE))
+    return Head(headers.get(_ORIGIN), headers.get(_USER_AGENT, ""), drop, message.should_close)
 
 
 def _is_hot(message: RawRequestMessage | _ErrInfo) -> TypeGuard[RawRequestMessage]:

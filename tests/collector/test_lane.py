@@ -10,9 +10,12 @@ import aiohttp
 import pytest
 from aiohttp import web_protocol
 from aiohttp.http_parser import HttpRequestParser
+from hypothesis import given
+from hypothesis import strategies as st
 from wire_batches import encode, stored_site, wire_batch
 
 from collector import lane
+from collector.heads import Head, KnownHeads, frame
 from collector.intake import Intake
 from collector.wire import DropReason
 
@@ -132,6 +135,79 @@ async def test_a_body_in_pieces_is_stored(ordinary, collector):
 
     assert status == 204
     assert await collector.count("view_reports") == 1
+
+
+async def test_a_head_that_was_parsed_is_not_parsed_again(monkeypatch, collector):
+    """The second batch with the same head is stored without aiohttp's parser, and with its own sender's marks."""
+    parsed: list[bytes] = []  # asked for nothing now and then, aiohttp's parser only looks at what it put aside
+    parse = web_protocol.RequestHandler.data_received
+
+    def note(self, data):
+        parsed.append(data)
+        parse(self, data)
+
+    monkeypatch.setattr(web_protocol.RequestHandler, "data_received", note)
+    async with line_to(collector) as line:
+        for agent in ("A", "A", "B", "A", "B"):
+            line.send(request(encode(wire_batch()), f"User-Agent: {agent}"))
+            assert (await line.answer())[0] == 204
+
+    assert len([data for data in parsed if data]) == 2
+    visitors = "select count(*) from view_reports group by visitor_key order by 1"
+    assert [row[0] for row in await collector.pool.fetch(visitors)] == [2, 3]
+
+
+@pytest.mark.parametrize("cut", [0, 1, 100])
+async def test_a_request_inside_a_body_is_no_request(collector, cut):
+    """Bytes that look like a batch, sent where a body goes on, are that body's: nothing of them is stored."""
+    known = request(encode(wire_batch()))
+    inner = request(encode(wire_batch()))
+    outer = request(b" " * cut + inner)
+    async with line_to(collector) as line:
+        line.send(known)
+        assert (await line.answer())[0] == 204
+        line.send(known)
+        assert (await line.answer())[0] == 204
+        line.send(outer[: -len(inner)])
+        await line.writer.drain()
+        await asyncio.sleep(0.05)
+        line.send(inner)
+
+        assert (await line.answer())[0] == 400
+
+        line.send(inner)
+        assert (await line.answer())[0] == 204
+    assert await collector.count("view_reports") == 2
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Transfer-Encoding: chunked",
+        "Content-Length: 5",
+        "Expect: 100-continue",
+        "Content-Encoding: gzip",
+        "Upgrade: h2c",
+    ],
+)
+def test_heads_of_a_kind_that_varies_are_not_remembered(header):
+    """What changes how a body is read, or who sent it, is never taken from memory."""
+    known = KnownHeads()
+    framed = frame(request(b"{}", header))
+    if framed is not None:
+        known.learn(framed, Head(None, "", None, should_close=False))
+
+    assert len(known) == 0
+
+
+@given(st.binary(max_size=300), st.binary(max_size=60))
+def test_framing_never_raises_and_never_claims_more_than_one_request(before, after):
+    """Whatever is put before or behind a request, only the request alone is one."""
+    data = request(b"{}")
+
+    assert frame(data) is not None
+    for other in (before + data if before else b"", data + after if after else b"", before, data[: len(before)]):
+        assert other == data or frame(other) is None
 
 
 async def test_pipelined_requests_are_answered_in_order(collector):
