@@ -56,7 +56,7 @@ class Rebuilt:
 async def rebuild(conn: Conn, shard_key: ShardKey, rule: Rule) -> Rebuilt:
     """Score and count all that is rolled up of one shard key again; what waits to be rolled up still waits afterwards.
 
-    Waits for a step that is under way. The transaction is as long as the key has facts, 1 s for about a million clicks.
+    Waits for a step that is under way. The transaction takes as long as rolling all of it up took before.
     """
     await conn.execute(_WRITE_LOCK, shard_key)
     async with conn.transaction():
