@@ -31,7 +31,7 @@ from collector.sites import REFRESH_S, SiteDirectory
 from collector.snippet import ScriptShelf
 from collector.spool import name_database, open_spool
 from collector.standby import Standby, StandbyTools
-from collector.store import FlushIds
+from collector.store import FlushIds, load_writer
 
 _log = logging.getLogger(__name__)
 
@@ -77,6 +77,8 @@ def setup_collector(
     async def live(_app: web.Application) -> AsyncIterator[None]:
         house.open_spool()
         await _learn(pool, house.memory, clocks)
+        async with pool.acquire(timeout=REFRESH_S) as conn:
+            house.ids.writer = await load_writer(conn)
         async with _running(_keep_fresh(pool, house.memory, clocks)), _running(metrics.keep()), _storing(house):
             yield
 
@@ -92,6 +94,7 @@ class _House:
     """The parts of one collector; the spool is there once it runs."""
 
     settings: Settings
+    ids: FlushIds
     memory: Memory
     standby: Standby
     buffer: Buffer
@@ -111,7 +114,7 @@ def _build_house(settings: Settings, pool: Pool, clocks: Clocks, metrics: Metric
         LayoutAges(datetime.timedelta(hours=settings.layout_hours)),
         load_ranges(settings.datacentre_ranges),
     )
-    ids = FlushIds(lambda: int(clocks.now().timestamp() * 1000), int.from_bytes(os.urandom(2), "big"))
+    ids = FlushIds(lambda: int(clocks.now().timestamp() * 1000))
     tools = StandbyTools(pool, ids, Dictionaries(), clocks.now)
     standby = Standby(tools)
     buffer = Buffer(Keeping(tools, standby, metrics), settings)
@@ -122,7 +125,7 @@ def _build_house(settings: Settings, pool: Pool, clocks: Clocks, metrics: Metric
         late_hours=settings.late_hours,
         monotonic=clocks.monotonic,
     )
-    return _House(settings, memory, standby, buffer, Intake(memory, buffer, limits, clocks.now))
+    return _House(settings, ids, memory, standby, buffer, Intake(memory, buffer, limits, clocks.now))
 
 
 def _read_gauges(house: _House, lane: Lane) -> Gauges:

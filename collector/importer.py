@@ -32,6 +32,7 @@ from collector.store import (
     Flush,
     FlushIds,
     ensure_partitions,
+    load_writer,
     write_batches,
     write_parts,
 )
@@ -123,6 +124,7 @@ async def import_recording(
         StorageError: Postgres cannot be reached; importing the recording again goes on where this ended.
     """
     importer = _Importer(pool, site, clock(), ranges)
+    await importer.open()
     result = importer.result
     told = 0
     for line in lines:
@@ -151,11 +153,19 @@ class _Importer:
         self._known = Dictionaries()
         self._builder = RowBuilder(self._known)
         self._waiting = _Waiting()
-        self._ids = FlushIds(lambda: int(now.timestamp() * 1000), secrets.randbits(16))
+        self._ids = FlushIds(lambda: int(now.timestamp() * 1000))
 
     @property
     def is_full(self) -> bool:
         return self._waiting.weight >= _FLUSH_ROWS
+
+    async def open(self) -> None:
+        """Take a number for the ids of its flushes."""
+        try:
+            async with self._pool.acquire() as conn:
+                self._ids.writer = await load_writer(conn)
+        except POSTGRES_ERRORS as error:
+            raise StorageError(f"the database cannot be written to: {error}") from error
 
     async def take(self, line: bytes) -> None:
         """Read one line and keep its rows for the next flush, or count why not."""

@@ -48,6 +48,7 @@ __all__ = [
     "load_clicks",
     "load_pending_flushes",
     "load_pending_shards",
+    "load_writer",
     "prune_ledger",
     "settle",
     "write_batches",
@@ -93,6 +94,11 @@ _SEQUENCE_BITS = 6
 REFUSALS = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
 """What asyncpg raises when a value is at fault, so that writing it again is of no use."""
 
+_LOAD_WRITER: Final[LiteralString] = """\
+-- store.load_writer
+select nextval('flush_writers')
+"""
+
 _LOAD_CLICKS: Final[LiteralString] = """\
 -- store.load_clicks
 select array_agg(view_id) as view_ids, array_agg(flush_id) as flush_ids, array_agg(length(clicks)) as lengths,
@@ -137,14 +143,15 @@ class Flush:
 
 
 class FlushIds:
-    """Makes the flush ids of one process: rising, and told from other processes' by 16 random bits in each.
+    """Makes the flush ids of one process: rising, and told from other processes' by its number in each (`load_writer`).
 
     No two flushes may share an id: what is settled is a flush, and only what was read of it may be settled.
     """
 
-    def __init__(self, clock_ms: Callable[[], int], salt: int) -> None:
+    def __init__(self, clock_ms: Callable[[], int], writer: int = 0) -> None:
+        self.writer = writer
+        """0 to 65535; set it before the first id is made."""
         self._clock_ms = clock_ms
-        self._salt = (salt & 0xFFFF) << _SEQUENCE_BITS
         self._last = (0, 0)
 
     def make(self) -> FlushId:
@@ -157,7 +164,7 @@ class FlushIds:
             self._last = (last_ms, sequence + 1)
         else:
             self._last = (last_ms + 1, 0)
-        return flush_id(self._last[0], self._salt | self._last[1])
+        return flush_id(self._last[0], self.writer << _SEQUENCE_BITS | self._last[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +178,11 @@ class PackedClicks:
     flush_ids: list[int]
     lengths: list[int]
     packed: bytes
+
+
+async def load_writer(conn: Conn) -> int:
+    """Return a number for a process that will write flushes; the next 65,535 that ask get others."""
+    return int(await conn.fetchval(_LOAD_WRITER))
 
 
 async def write_batches(conn: Conn, flush: Flush, known: Dictionaries) -> frozenset[BatchKey]:

@@ -183,7 +183,7 @@ async def _retry(settings: Settings, batch_id: str | None) -> RetryAnswer:
 
 async def _write_again(pool: db.Pool, one: Quarantined) -> "bool | Quarantined":
     """Return whether the batch is stored now, False where it was before; the batch itself where it is refused."""
-    sink = open_sink(pool)
+    sink = await open_sink(pool)
     try:
         flush = Flush(sink.ids.make(), sink.today(), (one.rows(),))
     except StorageError:

@@ -1,6 +1,5 @@
 """`jalki spool list | inspect | drain`: the batches that wait on disk."""
 
-import secrets
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -19,7 +18,7 @@ from collector.settings import Settings
 from collector.slots import Record
 from collector.spool import name_database, open_spool
 from collector.spool_survey import SlotSurvey, read_waiting, survey_spool
-from collector.store import BatchKey, Flush, FlushIds, ensure_partitions, write_batches
+from collector.store import BatchKey, Flush, FlushIds, ensure_partitions, load_writer, write_batches
 from heatmap.commands.place import open_place_pool, settings_options
 from heatmap.commands.running import run
 from heatmap.commands.terminal import build_table, command, json_option, print_answer
@@ -157,7 +156,7 @@ async def _drain(settings: Settings, database: str) -> DrainAnswer:
     )
 
 
-def open_sink(pool: db.Pool) -> Sink:
+async def open_sink(pool: db.Pool) -> Sink:
     """Return a way into the database for batches that were received before, over connections of the pool."""
     known = Dictionaries()
 
@@ -170,14 +169,15 @@ def open_sink(pool: db.Pool) -> Sink:
         async with pool.acquire() as conn:
             await write_quarantined(conn, rows, error, _now())
 
-    ids = FlushIds(lambda: int(_now().timestamp() * 1000), secrets.randbits(16))
+    async with pool.acquire() as conn:
+        ids = FlushIds(lambda: int(_now().timestamp() * 1000), await load_writer(conn))
     return Sink(ids, lambda: _now().date(), write, quarantine)
 
 
 async def _drain_into(pool: db.Pool, home: Path, database: str) -> DrainResult:
     opened = open_spool(home, 0, database=database)  # takes nothing in; its own slot is the first that nobody holds
     try:
-        return await drain(opened, open_sink(pool))
+        return await drain(opened, await open_sink(pool))
     finally:
         await opened.close()
 

@@ -58,7 +58,7 @@ class BodiesRun:
         self._known = Dictionaries()
         self._builder = RowBuilder(self._known)
         self._waiting: dict[store.BatchKey, tuple[BatchRows, bytes]] = {}
-        self._ids = store.FlushIds(lambda: 1_770_000_000_000, salt=1)
+        self._ids = store.FlushIds(lambda: 1_770_000_000_000, 1)
         self._day = datetime.datetime.now(datetime.UTC).date()
 
     async def run(self, bodies: int) -> BodiesSeen:
