@@ -69,9 +69,9 @@ def read_notes(record: Path) -> Notes:
 
 
 def count_statuses(replies: Iterable[Reply]) -> str:
-    """Return how often each status came, as `204: 120, 503: 3`."""
-    counts = Counter(reply.status for reply in replies)
-    return ", ".join(f"{status}: {count}" for status, count in sorted(counts.items())) or "none"
+    """Return how often each status and reason came, as `204: 120, 503 overloaded: 3`; 0 is a lost connection."""
+    counts = Counter(f"{reply.status} {reply.reason}".strip() for reply in replies)
+    return ", ".join(f"{status}: {count:,}" for status, count in sorted(counts.items())) or "none"
 
 
 def bare_refusals(replies: Iterable[Reply]) -> int:
