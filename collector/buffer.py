@@ -35,6 +35,8 @@ _HURRY_S = 0.5
 CLOSE_TIMEOUT_S = 2.0
 """How long a stopping collector tries to store what waits; whoever waited longer got no 204 and sends again."""
 _EXPIRE_EVERY_S = 0.25
+_PATIENCE_S = 0.5
+"""Batches that wait so much longer than one flush may take are too many."""
 _MAX_HELD_BYTES = 32 << 20
 """Of packed rows in memory; what Python adds to them is about as much again."""
 _DAYS_AHEAD = datetime.timedelta(days=7)
@@ -108,8 +110,15 @@ class Buffer:
 
     @property
     def is_full(self) -> bool:
-        """Whether a batch that is offered now would be refused."""
-        return self._is_closing or self.held >= self._settings.queue_max_batches or self._held_bytes >= _MAX_HELD_BYTES
+        """Whether a batch that is offered now would be refused: ask it before anything is done for the batch.
+
+        Also where the first in the queue has waited so long that taking more would only make all wait longer.
+        """
+        if self._is_closing or self.held >= self._settings.queue_max_batches or self._held_bytes >= _MAX_HELD_BYTES:
+            return True
+        if not self._queue:
+            return False
+        return asyncio.get_running_loop().time() - self._queue[0].since_s > self._limit_s() + _PATIENCE_S
 
     @property
     def state(self) -> str:

@@ -17,7 +17,7 @@ from collector.sites import Site, SiteDirectory
 from collector.snippet import UNKNOWN_SITE, UNKNOWN_VERSION, Form, Script, ScriptShelf, choose_coding, has_tag
 from collector.wire import Drop, DropReason
 
-BODY_TIMEOUT_S = 28
+BODY_TIMEOUT_S = 27
 """Longest time a body may take to arrive, 2 s before its connection is closed; its sender keeps it until it is
 answered."""
 CORS = {
@@ -107,6 +107,7 @@ class Handlers:
             return encoding
         sender = self._sender(request)
         drop = judge_type(headers.get("Content-Type")) or self.intake.admit_address(sender.address)
+        drop = drop or (Drop(DropReason.OVERLOADED) if self.intake.is_full else None)
         drop = drop or await self._admit_key(key, sender)
         packed = drop or await _read_body(request, self.settings.body_max_bytes)
         body = packed if isinstance(packed, Drop) else unpack(packed, encoding, self.settings.body_max_bytes)
@@ -171,7 +172,7 @@ async def _read_body(request: web.Request, max_bytes: int) -> bytes | Drop:
                     return Drop(DropReason.TOO_LARGE)
     except TimeoutError:
         return Drop(DropReason.TOO_SLOW)
-    except (HTTPException, web.RequestPayloadError):
+    except (HTTPException, web.RequestPayloadError, ConnectionError):
         return Drop(DropReason.MALFORMED, "the body ends early")
     return bytes(chunks)
 

@@ -77,6 +77,11 @@ class Intake:
         self._limits = limits
         self._clock = clock
 
+    @property
+    def is_full(self) -> bool:
+        """Whether every batch would be refused now for want of room: ask it before reading one."""
+        return self._buffer.is_full
+
     def admit_address(self, address: str) -> Drop | None:
         """Return why nothing more is read from this address now; None lets it go on."""
         wait_s = self._limits.networks.take(_rate_key(address), self._limits.monotonic())

@@ -12,7 +12,7 @@ import zoneinfo
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate, repeat
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -21,9 +21,9 @@ from collector.admission import started_ms
 from collector.catalog import Dictionaries, ElementRow, PageRow
 from collector.devices import device_class, width_class
 from collector.errors import StorageError
-from collector.ids import Device, ElementId, PageId, ShardKey, VisitorKey, shard_key, text_id
+from collector.ids import Device, ElementId, ShardKey, VisitorKey, shard_key
 from collector.layouts import Boxes, LayoutKey, LayoutRow, LayoutSize
-from collector.paths import canonical_path
+from collector.names import NameBook
 from collector.pgcopy import (
     BIGINT_OID,
     INT_OID,
@@ -85,11 +85,6 @@ _SPOOL_FORMAT = b"\x01"
 """First byte of an encoded batch; a change of `BatchRows` takes the next number."""
 _QUARTER_MS = 900_000
 """Since 1972 every zone differs from UTC by a multiple of 15 minutes: days begin with a quarter."""
-_MAX_CACHED = 30_000
-"""Names of each kind in memory, 40 MB at the very most: a key has up to 2,000 characters."""
-
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
 
 
 class Arrival(Struct, frozen=True, gc=False):
@@ -134,8 +129,8 @@ class BatchRows(Struct, frozen=True, array_like=True):
 
     @property
     def weight(self) -> int:
-        """Rows of facts and dictionaries, and clicks, that the batch may add to its flush."""
-        return 1 + self.clicks + len(self.elements)
+        """What the batch adds to the work of its flush, in rows: a packed click costs an eighth of one."""
+        return 1 + len(self.elements) + self.clicks // 8
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -181,17 +176,16 @@ class RowBuilder:
 
     def __init__(self, known: Dictionaries) -> None:
         self._known = known
-        self._names: dict[tuple[ShardKey, int, str], ElementRow] = {}
-        self._pages: dict[tuple[ShardKey, str], PageRow] = {}
+        self._names = NameBook()
 
     def build(self, batch: Batch, site: Site, salt: bytes, arrival: Arrival) -> BatchRows:
         """Return the rows of a batch; `salt` is that of its local day."""
         visitor = visitor_key(salt, site.site_id, arrival.address, arrival.user_agent)
         key = shard_key(site.site_id, visitor % site.buckets)
-        page = self._name_page(key, batch.view.path)
+        page = self._names.page_of(key, batch.view.path)
         devices = [_device(batch, site, geometry) for geometry in batch.geometries]
         layout_key = LayoutKey(key, page.page_id, devices[-1], width_class(batch.geometries[-1][0]))
-        named = self._name_steps(key, batch.steps)
+        named = self._names.elements_of(key, batch.steps)
         ids = [row.element_id for row in named]
         day = local_day(batch, site, arrival.received_ms)
         return BatchRows(
@@ -207,27 +201,6 @@ class RowBuilder:
             clicks=0 if batch.clicks is UNSET else len(batch.clicks.elements),
         )
 
-    def _name_page(self, key: ShardKey, text: str) -> PageRow:
-        page = self._pages.get((key, text))
-        if page is None:
-            path = canonical_path(text)
-            page = PageRow(key, PageId(text_id(path)), path)
-            _remember(self._pages, (key, text), page)
-        return page
-
-    def _name_steps(self, key: ShardKey, steps: Sequence[tuple[int, str]]) -> list[ElementRow]:
-        """Return the element of each step; parents come before their children."""
-        rows: list[ElementRow] = []
-        for parent, step in steps:
-            above = rows[parent] if parent >= 0 else None
-            place = (key, above.element_id if above else 0, step)  # no id is 0
-            row = self._names.get(place)
-            if row is None:
-                row = _name_element(key, above, step)
-                _remember(self._names, place, row)
-            rows.append(row)
-        return rows
-
     def _fresh_elements(self, key: ShardKey, named: Sequence[ElementRow], batch: Batch) -> tuple[ElementRow, ...]:
         """Return the elements that may not be stored yet and that the batch uses, or whose descendant it uses."""
         known = self._known.elements.keys
@@ -241,18 +214,6 @@ class RowBuilder:
             _add_ancestors(batch.steps, index, used)
         fresh = {named[index].element_id: named[index] for index in sorted(used)}
         return tuple(row for row in fresh.values() if (key, row.element_id) not in known)
-
-
-def _remember(cache: dict[_Key, _Value], key: _Key, value: _Value) -> None:
-    """Keep a name; when there are too many all are forgotten, which costs less than knowing the oldest."""
-    if len(cache) >= _MAX_CACHED:
-        cache.clear()
-    cache[key] = value
-
-
-def _name_element(key: ShardKey, above: ElementRow | None, step: str) -> ElementRow:
-    text = step if above is None else f"{above.key}>{step}"
-    return ElementRow(key, ElementId(text_id(text)), None if above is None else above.element_id, text)
 
 
 class _Begin(NamedTuple):

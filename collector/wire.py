@@ -16,6 +16,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from collector.ids import FIXED_FLAG, Role
+
 VERSION = 1
 MAX_VIEW_MS = 604_800_000
 """Longest time inside a view, 7 days; the sum of the click deltas may not exceed it either."""
@@ -23,6 +25,9 @@ MAX_KEY_DEPTH = 64
 """Steps of an element key; real pages nest about 30 deep below an anchor."""
 MAX_KEY_LENGTH = 2_000
 """Characters of an element key, so that it stays below what a Postgres index or page can hold with ease."""
+MAX_KEYS_LENGTH = 300_000
+"""Characters of all element keys of a batch. A key repeats those above it: 64 KB of short steps could write 12 MB. The
+snippet's largest layout has about 120,000."""
 
 
 class DropReason(StrEnum):
@@ -186,6 +191,9 @@ class _VersionOnly(Struct):
     v: int
 
 
+_ROLES = frozenset(Role)
+_UNKNOWN_FIELD = re.compile(r"unknown field `.*`(?=$| - at)", re.DOTALL)
+"""The decoder quotes the name, which the sender wrote."""
 _NUL_ESCAPE = rb"\u0000"
 """The only spelling of U+0000 that JSON allows; Postgres refuses the character in a text."""
 
@@ -198,7 +206,7 @@ def decode_batch(body: bytes) -> Batch | Drop:
     try:
         batch = _batches.decode(body)
     except msgspec.ValidationError as error:
-        return _judge_version(body) or Drop(DropReason.MALFORMED, str(error)[:200])
+        return _judge_version(body) or Drop(DropReason.MALFORMED, _UNKNOWN_FIELD.sub("unknown field", str(error))[:200])
     except msgspec.DecodeError as error:
         return Drop(DropReason.MALFORMED, str(error)[:200])
     except UnicodeDecodeError:
@@ -256,6 +264,7 @@ def _texts(batch: Batch) -> Iterator[str]:
 def _find_bad_step(batch: Batch) -> str:
     depths: list[int] = []
     lengths: list[int] = []
+    total = 0
     for index, (parent, step) in enumerate(batch.steps):
         if parent >= index:
             return f"$.d[{index}] names a parent that does not come before it"
@@ -264,7 +273,8 @@ def _find_bad_step(batch: Batch) -> str:
             return f"$.d[{index}] is deeper than {MAX_KEY_DEPTH} steps or longer than {MAX_KEY_LENGTH} characters"
         depths.append(depth)
         lengths.append(length)
-    return ""
+        total += length
+    return f"the keys of $.d are longer than {MAX_KEYS_LENGTH} characters in all" if total > MAX_KEYS_LENGTH else ""
 
 
 def _find_bad_click(batch: Batch) -> str:
@@ -314,6 +324,8 @@ def _find_bad_layout(batch: Batch) -> str:
     columns = (layout.x_px, layout.y_px, layout.w_px, layout.h_px, layout.roles, layout.labels)
     if any(len(column) != len(layout.elements) for column in columns):
         return "the columns of $.l differ in length"
+    if any(role % FIXED_FLAG not in _ROLES for role in layout.roles):
+        return "$.l.r names a role that there is not"
     n_steps = len(batch.steps)
     if any(index >= n_steps for index in layout.elements) or any(box[0] >= n_steps for box in layout.sections):
         return "$.l names an element or a section that $.d does not hold"

@@ -4,7 +4,7 @@
 alter table view_reports add column clicks bytea not null default ''   -- records of collector.rows.CLICK_FIELDS
     check (length(clicks) % 52 = 0);
 
--- Reports of one flush and view are told apart by `seq`; the clicks, which carry none, go to the first of them.
+-- The clicks do not say in which report of their flush and view they came: they go to one of those with the lowest `seq`.
 update view_reports as report
 set clicks = packed.clicks
 from (
@@ -25,13 +25,15 @@ where report.shard_key = packed.shard_key
   and report.fact_day = packed.fact_day
   and report.flush_id = packed.flush_id
   and report.view_id = packed.view_id
-  and report.seq = (
-      select min(seq)
+  and report.ctid = (
+      select same.ctid
       from view_reports as same
       where same.shard_key = packed.shard_key
         and same.fact_day = packed.fact_day
         and same.flush_id = packed.flush_id
         and same.view_id = packed.view_id
+      order by same.seq
+      limit 1
   );
 
 drop table clicks;

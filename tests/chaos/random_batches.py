@@ -143,7 +143,7 @@ def _layout(rng: random.Random, size: int, n_steps: int) -> Wire:
         "u": _text(rng, 120),
         "i": [_index(rng, n_steps) for _ in range(size)],
         **{name: [_signed(rng) for _ in range(size)] for name in ("x", "y", "w", "h")},
-        "r": [rng.randrange(24) for _ in range(size)],
+        "r": [rng.randrange(8) + rng.choice((0, 16)) for _ in range(size)],
         "t": [_text(rng, 80) for _ in range(size)],
         "s": sections,
     }

@@ -157,6 +157,16 @@ async def test_a_head_that_was_parsed_is_not_parsed_again(monkeypatch, collector
     assert [row[0] for row in await collector.pool.fetch(visitors)] == [2, 3]
 
 
+async def test_a_known_head_does_not_lift_the_limit(collector):
+    """A body over the limit is refused also where its head was parsed before."""
+    async with line_to(collector) as line:
+        line.send(request(encode(wire_batch())))
+        assert (await line.answer())[0] == 204
+        line.send(request(b" " * 65_537))
+
+        assert (await line.answer())[0] == 413
+
+
 @pytest.mark.parametrize("cut", [0, 1, 100])
 async def test_a_request_inside_a_body_is_no_request(collector, cut):
     """Bytes that look like a batch, sent where a body goes on, are that body's: nothing of them is stored."""
@@ -201,13 +211,17 @@ def test_heads_of_a_kind_that_varies_are_not_remembered(header):
 
 
 @given(st.binary(max_size=300), st.binary(max_size=60))
-def test_framing_never_raises_and_never_claims_more_than_one_request(before, after):
-    """Whatever is put before or behind a request, only the request alone is one."""
+def test_only_a_request_alone_is_known(before, after):
+    """Whatever is put before or behind a request whose head is known, nothing but that request is taken from memory."""
     data = request(b"{}")
+    known, framed = KnownHeads(), frame(data)
+    assert framed is not None
+    known.learn(framed, Head(None, "", None, should_close=False))
 
-    assert frame(data) is not None
-    for other in (before + data if before else b"", data + after if after else b"", before, data[: len(before)]):
-        assert other == data or frame(other) is None
+    assert known.find(framed) is not None
+    for other in (before + data, data + after, before, data[: len(before)], before + after):
+        found = frame(other)
+        assert other == data or found is None or known.find(found) is None
 
 
 async def test_pipelined_requests_are_answered_in_order(collector):

@@ -105,7 +105,7 @@ def _layouts(draw: st.DrawFn, n_steps: int) -> dict[str, object]:
         "u": draw(_texts(120)),
         "i": column(index),
         **{name: column(SIGNED_PX) for name in ("x", "y", "w", "h")},
-        "r": column(st.integers(0, 23)),
+        "r": column(st.sampled_from([*range(8), *range(16, 24)])),
         "t": column(_texts(80)),
         "s": draw(st.lists(box, max_size=4 if n_steps else 0)),
     }

@@ -1,0 +1,70 @@
+"""The names that batches carry: paths and element keys, and the ids that facts carry instead. Pure.
+
+The same few names come again and again, and working out one costs ten times as much as finding it here.
+"""
+
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+from collector.catalog import ElementRow, PageRow
+from collector.ids import ElementId, PageId, ShardKey, text_id
+from collector.paths import canonical_path
+
+_MAX_CHARS = 4_000_000
+"""Characters of the names of each kind in memory: 16 MB at the very most, and about as much around them."""
+_NAME_CHARS = 200
+"""What a name weighs beside its characters."""
+
+_Key = TypeVar("_Key")
+_Row = TypeVar("_Row")
+
+
+class _Shelf(Generic[_Key, _Row]):
+    """Rows by what names them; when there are too many all are forgotten, which costs less than knowing the oldest."""
+
+    def __init__(self) -> None:
+        self.rows: dict[_Key, _Row] = {}
+        self._chars = 0
+
+    def put(self, key: _Key, row: _Row, chars: int) -> None:
+        self._chars += chars + _NAME_CHARS
+        if self._chars > _MAX_CHARS:
+            self.rows.clear()
+            self._chars = chars + _NAME_CHARS
+        self.rows[key] = row
+
+
+class NameBook:
+    """Pages and elements by the names that batches give them."""
+
+    def __init__(self) -> None:
+        self._pages: _Shelf[tuple[ShardKey, str], PageRow] = _Shelf()
+        self._elements: _Shelf[tuple[ShardKey, int, str], ElementRow] = _Shelf()
+
+    def page_of(self, key: ShardKey, path: str) -> PageRow:
+        """Return the page of a path as it came."""
+        page = self._pages.rows.get((key, path))
+        if page is None:
+            canonical = canonical_path(path)
+            page = PageRow(key, PageId(text_id(canonical)), canonical)
+            self._pages.put((key, path), page, len(path) + len(canonical))
+        return page
+
+    def elements_of(self, key: ShardKey, steps: Sequence[tuple[int, str]]) -> list[ElementRow]:
+        """Return the element of each step, a pair of its parent's place (−1: none) and what it adds to that key."""
+        known = self._elements.rows
+        rows: list[ElementRow] = []
+        for parent, step in steps:
+            above = rows[parent] if parent >= 0 else None
+            place = (key, above.element_id if above else 0, step)  # no id is 0
+            row = known.get(place)
+            if row is None:
+                row = _name_element(key, above, step)
+                self._elements.put(place, row, len(step) + len(row.key))
+            rows.append(row)
+        return rows
+
+
+def _name_element(key: ShardKey, above: ElementRow | None, step: str) -> ElementRow:
+    text = step if above is None else f"{above.key}>{step}"
+    return ElementRow(key, ElementId(text_id(text)), None if above is None else above.element_id, text)
