@@ -167,8 +167,12 @@ def _add_probes(app: web.Application, probes: Probes) -> None:
 
 
 async def _learn(pool: Pool, memory: Memory, clocks: Clocks) -> None:
-    """Load the sites, and which of their layouts are stored."""
+    """Load the sites, which of their layouts are stored, and the salts of the days that begin or end soon somewhere."""
     await memory.sites.refresh()
+    today = clocks.now().date()
+    for days in (-1, 0, 1):
+        # Tomorrow's is wanted before its first batch comes: Postgres may be away by then.
+        await memory.salts.salt_of(today + datetime.timedelta(days=days))
     keys = [key for site in memory.sites.sites for key in site.shard_keys]
     async with pool.acquire(timeout=REFRESH_S) as conn:
         await memory.layouts.load(conn, keys, clocks.now())

@@ -13,13 +13,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-import asyncpg
-
 from collector.db import POSTGRES_ERRORS
 from collector.errors import OverdueError
 from collector.link import Link
 from collector.metrics import Metrics
-from collector.quarantine import write_quarantined
+from collector.quarantine import sqlstate_of, write_quarantined
 from collector.rows import BatchRows
 from collector.settings import Settings
 from collector.standby import Standby, StandbyTools
@@ -228,7 +226,7 @@ class Buffer:
         flush = Flush(self._ids.make(), self._clock().date(), batches)
         try:
             async for part, result in write_parts(flush, self._ids, self._write_in_time):
-                if isinstance(result, asyncpg.PostgresError):
+                if isinstance(result, Exception):
                     await self._quarantine(part.batches[0], result, copies)
                 else:
                     self._acknowledge(part, result, copies)
@@ -280,17 +278,17 @@ class Buffer:
             self._days.add(flush.fact_day)
         return await write_batches(conn, flush, self.known)
 
-    async def _quarantine(
-        self, rows: BatchRows, error: asyncpg.PostgresError, copies: dict[BatchKey, list[_Waiting]]
-    ) -> None:
+    async def _quarantine(self, rows: BatchRows, error: Exception, copies: dict[BatchKey, list[_Waiting]]) -> None:
         """Keep a batch that Postgres refused; where even that fails its sender keeps it."""
         _log.error(
-            "Postgres refused batch %s of shard key %d: SQLSTATE %s", rows.batch_id, rows.shard_key, error.sqlstate
+            "Postgres refused batch %s of shard key %d: SQLSTATE %s", rows.batch_id, rows.shard_key, sqlstate_of(error)
         )
         answer = Drop(DropReason.QUARANTINED)
         try:
             conn = await self._link.open(self._limit_s())
             await write_quarantined(conn, rows, error, self._clock())
+        except REFUSALS:
+            answer = Drop(DropReason.MALFORMED, "no table takes a value of it")
         except POSTGRES_ERRORS:
             answer = Drop(DropReason.UNAVAILABLE)
         for one in copies[rows.batch_key]:

@@ -9,12 +9,10 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import asyncpg
-
 from collector.errors import StorageError
 from collector.rows import BatchRows, decode_rows
 from collector.spool import Record, Spool
-from collector.store import BatchKey, Flush, FlushIds, write_parts
+from collector.store import REFUSALS, BatchKey, Flush, FlushIds, write_parts
 
 _log = logging.getLogger(__name__)
 
@@ -34,7 +32,7 @@ class Sink:
     ids: FlushIds
     today: Callable[[], datetime.date]
     write: Callable[[Flush], Awaitable[frozenset[BatchKey]]]
-    quarantine: Callable[[BatchRows, asyncpg.PostgresError], Awaitable[None]]
+    quarantine: Callable[[BatchRows, Exception], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +108,21 @@ async def _hand_on(spool: Spool, sink: Sink, part: Sequence[tuple[Record, BatchR
     if batches:
         flush = Flush(sink.ids.make(), sink.today(), tuple(batches.values()))
         async for written, answer in write_parts(flush, sink.ids, sink.write):
-            result += await _settle(sink, written, answer)
+            try:
+                result += await _settle(sink, written, answer)
+            # Not even the quarantine takes it: whatever made these bytes, they must not hold up all behind them.
+            except REFUSALS:
+                refused = written.batches[0].batch_key
+                await spool.keep_aside(next(record for record, rows in part if rows and rows.batch_key == refused))
+                result += DrainResult(unreadable=1)
     for record in (record for record, rows in part if rows is None):
         await spool.keep_aside(record)
         result += DrainResult(unreadable=1)
     return result
 
 
-async def _settle(sink: Sink, flush: Flush, answer: frozenset[BatchKey] | asyncpg.PostgresError) -> DrainResult:
-    if isinstance(answer, asyncpg.PostgresError):
+async def _settle(sink: Sink, flush: Flush, answer: frozenset[BatchKey] | Exception) -> DrainResult:
+    if isinstance(answer, Exception):
         await sink.quarantine(flush.batches[0], answer)
         return DrainResult(quarantined=1)
     return DrainResult(stored=len(answer), duplicates=len(flush.batches) - len(answer))

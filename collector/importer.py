@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Annotated
 
-import asyncpg
 import msgspec
 from msgspec import Meta, Raw, Struct
 
@@ -24,6 +23,7 @@ from collector.datacentres import NO_RANGES, AddressRanges
 from collector.db import POSTGRES_ERRORS, Pool
 from collector.errors import StorageError
 from collector.privacy import SALT_BYTES, find_salt, load_salt
+from collector.quarantine import sqlstate_of
 from collector.rows import Arrival, BatchRows, RowBuilder, local_day
 from collector.sites import Site
 from collector.store import (
@@ -184,7 +184,7 @@ class _Importer:
         for day, batches in sorted(waiting.days.items()):
             flush = Flush(self._ids.make(), day, tuple(batches.values()))
             async for part, result in write_parts(flush, self._ids, self._write):
-                if isinstance(result, asyncpg.PostgresError):
+                if isinstance(result, Exception):
                     self._count_refusal(part.batches[0], result)
                 else:
                     self.result.stored += len(result)
@@ -226,10 +226,10 @@ class _Importer:
         if len(self.result.faults) < _MAX_FAULTS:
             self.result.faults.append(ImportFault(self.result.lines, drop.reason, drop.detail))
 
-    def _count_refusal(self, batch: BatchRows, error: asyncpg.PostgresError) -> None:
+    def _count_refusal(self, batch: BatchRows, error: Exception) -> None:
         """Count a batch whose value only Postgres found fault with; its line is not known any more."""
         self.result.dropped[DropReason.MALFORMED] += 1
-        _log.error("Postgres refused batch %s: SQLSTATE %s", batch.batch_id, error.sqlstate)
+        _log.error("Postgres refused batch %s: SQLSTATE %s", batch.batch_id, sqlstate_of(error))
 
     async def _salt_of(self, day: datetime.date) -> bytes:
         salt = self._salts.get(day)

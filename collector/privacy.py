@@ -1,4 +1,4 @@
-"""The salts that make a visitor's key, one per day: made when first needed, destroyed when no batch needs them.
+"""The salts that make a visitor's key, one per day: made the day before, destroyed when no batch needs them.
 
 Once a day's salt is gone nobody, with the whole database in hand, can say which visitor of that day someone was.
 """

@@ -65,13 +65,18 @@ class Quarantined:
         return decode_rows(self.packed)
 
 
-async def write_quarantined(conn: Conn, rows: BatchRows, error: asyncpg.PostgresError, now: datetime.datetime) -> None:
+def sqlstate_of(error: Exception) -> str:
+    """Return how Postgres calls an error; empty where a value did not even reach it."""
+    return (error.sqlstate or "") if isinstance(error, asyncpg.PostgresError) else ""
+
+
+async def write_quarantined(conn: Conn, rows: BatchRows, error: Exception, now: datetime.datetime) -> None:
     """Keep a batch that Postgres refused with `error`; one that is kept already stays as it is."""
     reason = type(error).__name__
-    if getattr(error, "column_name", None):
+    if isinstance(error, asyncpg.PostgresError) and error.column_name:
         reason = f"{reason} in column {error.column_name} of {error.table_name}"
     await conn.execute(
-        _WRITE, rows.shard_key, rows.batch_id, rows.received_at, now, error.sqlstate or "", reason, encode_rows(rows)
+        _WRITE, rows.shard_key, rows.batch_id, rows.received_at, now, sqlstate_of(error), reason, encode_rows(rows)
     )
 
 

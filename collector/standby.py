@@ -10,8 +10,6 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import asyncpg
-
 from collector.catalog import Dictionaries
 from collector.db import POSTGRES_ERRORS, Pool
 from collector.draining import Sink, drain_some
@@ -138,7 +136,7 @@ class Standby:
         finally:
             timer.cancel()
 
-    async def _quarantine(self, rows: BatchRows, error: asyncpg.PostgresError) -> None:
+    async def _quarantine(self, rows: BatchRows, error: Exception) -> None:
         conn = await self._link.open(_STATEMENT_S)
         await write_quarantined(conn, rows, error, self._tools.clock())
 

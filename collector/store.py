@@ -6,6 +6,7 @@ module alone reads and writes the tables of facts.
 """
 
 import datetime
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, LiteralString
@@ -91,8 +92,15 @@ SECTION_FIELDS: Columns = (
 """What `copy_sections` yields: the arrays of the view reports, one row per section."""
 
 _SEQUENCE_BITS = 6
-REFUSALS = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
-"""What asyncpg raises when a value is at fault, so that writing it again is of no use."""
+REFUSALS = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+    ValueError,
+    struct.error,
+    OverflowError,
+)
+"""What is raised when a value is at fault, by Postgres or already on the way to it: writing it again is of no use."""
 
 _LOAD_WRITER: Final[LiteralString] = """\
 -- store.load_writer
@@ -225,7 +233,7 @@ def _entries(flush: Flush) -> list[Entry]:
 
 async def write_parts(
     flush: Flush, ids: FlushIds, write: Callable[[Flush], Awaitable[frozenset[BatchKey]]]
-) -> AsyncIterator[tuple[Flush, frozenset[BatchKey] | asyncpg.PostgresError]]:
+) -> AsyncIterator[tuple[Flush, frozenset[BatchKey] | Exception]]:
     """Yield what became of a flush; one with a value that Postgres refuses is halved until that batch stands alone.
 
     With each part comes what `write` returned of it, or why its only batch was refused. Halves have ids of their own:

@@ -5,14 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-import asyncpg
 import click
 import msgspec
 
 from collector import db
 from collector.errors import NotFoundError, StorageError
 from collector.ids import ShardKey
-from collector.quarantine import Quarantined, count_quarantined, delete_quarantined, load_quarantined
+from collector.quarantine import Quarantined, count_quarantined, delete_quarantined, load_quarantined, sqlstate_of
 from collector.rows import BatchRows
 from collector.settings import Settings
 from collector.store import Flush, write_parts
@@ -189,8 +188,8 @@ async def _write_again(pool: db.Pool, one: Quarantined) -> "bool | Quarantined":
     except StorageError:
         return one
     async for _, answer in write_parts(flush, sink.ids, sink.write):
-        if isinstance(answer, asyncpg.PostgresError):
-            return replace(one, sqlstate=answer.sqlstate or "")
+        if isinstance(answer, Exception):
+            return replace(one, sqlstate=sqlstate_of(answer))
         return bool(answer)
     return False
 

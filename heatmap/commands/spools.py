@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-import asyncpg
 import click
 import msgspec
 
@@ -165,7 +164,7 @@ async def open_sink(pool: db.Pool) -> Sink:
             await ensure_partitions(conn, flush.fact_day, flush.fact_day)
             return await write_batches(conn, flush, known)
 
-    async def quarantine(rows: BatchRows, error: asyncpg.PostgresError) -> None:
+    async def quarantine(rows: BatchRows, error: Exception) -> None:
         async with pool.acquire() as conn:
             await write_quarantined(conn, rows, error, _now())
 

@@ -1,5 +1,6 @@
 """From the spool to Postgres: everything once, bad records out of the way, nothing released that is not stored."""
 
+import dataclasses
 import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from wire_batches import NOW, batch_rows
 
 from collector.catalog import Dictionaries
 from collector.draining import MAX_FLUSH_ROWS, DrainResult, Sink, drain, drain_some
+from collector.quarantine import write_quarantined
 from collector.rows import BatchRows, encode_rows
 from collector.spool import Spool, open_spool
 from collector.store import BatchKey, Flush, FlushIds, ensure_partitions, write_batches
@@ -67,7 +69,7 @@ async def append(spool: Spool, *batches: BatchRows) -> None:
 
 
 def heavy(rows: BatchRows) -> BatchRows:
-    return msgspec.structs.replace(rows, clicks=MAX_FLUSH_ROWS // 3)
+    return msgspec.structs.replace(rows, clicks=8 * MAX_FLUSH_ROWS // 3)
 
 
 def refused(rows: BatchRows) -> BatchRows:
@@ -145,3 +147,18 @@ async def test_records_that_cannot_be_decoded_are_kept_aside(spool: Spool, store
     assert (spool.damaged_frames, spool.depth) == (3, 0)
     assert len(list((tmp_path / "00" / "damaged").iterdir())) == 3
     assert await drain(spool, store.sink) == DrainResult()
+
+
+async def test_a_record_that_nothing_takes_does_not_hold_up_the_others(spool: Spool, store: Store) -> None:
+    """A batch that neither its table nor the quarantine takes is kept aside, and those behind it are handed on."""
+    batches = [batch_rows() for _ in range(4)]
+    batches[1] = msgspec.structs.replace(batches[1], shard_key=2**63 - 1, received_ms=2**62)
+    await append(spool, *batches)
+
+    async def quarantine(rows: BatchRows, error: Exception) -> None:
+        await write_quarantined(store.conn, rows, error, NOW)
+
+    result = await drain(spool, dataclasses.replace(store.sink, quarantine=quarantine))
+
+    assert result == DrainResult(stored=3, unreadable=1)
+    assert (spool.damaged_frames, spool.depth) == (1, 0)
