@@ -172,7 +172,8 @@ async def _read_body(request: web.Request, max_bytes: int) -> bytes | Drop:
                     return Drop(DropReason.TOO_LARGE)
     except TimeoutError:
         return Drop(DropReason.TOO_SLOW)
-    except (HTTPException, web.RequestPayloadError, ConnectionError):
+    # The last is what aiohttp's stream says where the sender has hung up.
+    except (HTTPException, web.RequestPayloadError, ConnectionError, RuntimeError):
         return Drop(DropReason.MALFORMED, "the body ends early")
     return bytes(chunks)
 

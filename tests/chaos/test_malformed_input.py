@@ -24,6 +24,7 @@ async def test_mutated_requests_are_answered_and_their_neighbours_stored(postgre
     assert answered.seen.faults == []
     assert (answered.stored.lost, answered.stored.phantom, answered.stored.duplicates) == (0, 0, 0)
     assert len(answered.seen.acknowledged) == REQUESTS
+    assert answered.alarms == []
 
 
 async def test_a_collector_that_lets_a_nul_through_is_noticed(postgres_url: str, open_folder: Path) -> None:
