@@ -51,15 +51,16 @@ async def run(plan: Plan) -> tuple[str, list[Case]]:
 
 def build_plan(options: argparse.Namespace) -> Plan:
     """Return what the options ask for."""
-    clicks, workers = ((_MAIN_CLICKS,), (1,)) if options.quick else ((1, 5, _MAIN_CLICKS, 50), (1, 2))
-    held, probe_s = ((_MAIN_CLICKS,), 2.0) if options.quick else ((1, _MAIN_CLICKS), 4.0)
+    clicks, workers = ((options.clicks,), (1,)) if options.quick else ((1, 5, _MAIN_CLICKS, 50), (1, 2))
+    held, probe_s = ((options.clicks,), 2.0) if options.quick else ((1, _MAIN_CLICKS, 50), 4.0)
     return Plan(clicks, workers, options.rounds, options.seconds, options.connections, options.headers, held, probe_s)
 
 
 def main() -> int:
     """Run, print, and return 1 where an answer was wrong or something acknowledged is missing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="batches of 20 and one process only")
+    parser.add_argument("--quick", action="store_true", help="one size of batches and one process only")
+    parser.add_argument("--clicks", type=int, default=_MAIN_CLICKS, help="size of the batches of --quick")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2.0, help="length of one measurement")
     parser.add_argument("--connections", type=int, default=512)
