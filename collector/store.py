@@ -96,6 +96,7 @@ REFUSALS = (
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.ProgramLimitExceededError,
+    asyncpg.ProtocolViolationError,  # what Postgres says of packed rows whose lengths do not add up
     ValueError,
     struct.error,
     OverflowError,

@@ -162,3 +162,28 @@ async def test_a_record_that_nothing_takes_does_not_hold_up_the_others(spool: Sp
 
     assert result == DrainResult(stored=3, unreadable=1)
     assert (spool.damaged_frames, spool.depth) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda tail: tail[:-3],
+        lambda tail: tail + b"\0",
+        lambda tail: b"\0\0\0\x09" + tail[4:],
+        lambda tail: b"\0\0\0\x07" + tail[4:],
+        lambda tail: b"\x7f\xff\xff\xff" + tail[4:],
+        lambda tail: b"\x80\0\0\0" + tail[4:],
+        lambda tail: b"\xff\xff\xff\xff" + tail[4:],
+        lambda tail: b"",
+    ],
+)
+async def test_packed_rows_that_are_no_rows_are_quarantined(spool: Spool, store: Store, spoil) -> None:
+    """Whatever Postgres says of a row whose bytes do not add up, its neighbours are stored and it is kept."""
+    batches = [batch_rows() for _ in range(4)]
+    batches[1] = msgspec.structs.replace(batches[1], tail=spoil(batches[1].tail))
+    await append(spool, *batches)
+
+    result = await drain(spool, store.sink)
+
+    assert result == DrainResult(stored=3, quarantined=1)
+    assert spool.depth == 0
