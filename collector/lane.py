@@ -78,7 +78,7 @@ class LaneRunner(web.AppRunner):
 
 
 class _LaneServer(web.Server):
-    """aiohttp's server with connections of ours; looks at all of them once a second."""
+    """aiohttp's server with connections of ours; looks at all of them twice a second."""
 
     def __init__(self, server: web.Server, lane: Lane) -> None:
         super().__init__(server.request_handler, request_factory=server.request_factory, **server._kwargs)  # noqa: SLF001
