@@ -41,6 +41,14 @@ CHROMIUM_FLAGS = [
 ]
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """The id of bytes among a test's parameters: the parameter's name, which pytest numbers, never the bytes.
+
+    Bytes may differ from run to run (gzip writes the time), and workers that collect different ids refuse to start.
+    """
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_spools(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Commands that tests start with no folder of their own keep their spools here, not in the user's."""

@@ -14,8 +14,8 @@ from collector.wire import Drop, DropReason
 
 MAX_BYTES = 65_536
 TEXT = b'{"v":1}' * 100
-PACKED = gzip.compress(TEXT)
-BOMB = gzip.compress(b"\0" * 50_000_000)
+PACKED = gzip.compress(TEXT, mtime=0)
+BOMB = gzip.compress(b"\0" * 50_000_000, mtime=0)
 """48 KB that unpack to 50 MB."""
 
 
@@ -52,7 +52,7 @@ def test_a_body_cut_at_any_byte_is_refused(length):
         (PACKED[:-4] + b"\0\0\0\0", "the checksum of the gzip body is wrong"),
         (PACKED + PACKED, "the gzip body has a second member"),
         (PACKED + b"\0", "bytes follow the gzip body"),
-        (gzip.compress(b"")[:10] + b"\xff" * 20, "the gzip body is damaged"),
+        (gzip.compress(b"", mtime=0)[:10] + b"\xff" * 20, "the gzip body is damaged"),
     ],
 )
 def test_what_is_wrong_with_a_packed_body_is_named(body, detail):
