@@ -1,0 +1,21 @@
+/** Kinds of signals, the same numbers as `collector.ids.SignalKind`. Imported one by one, so that unused ones cost nothing. */
+export const RESPONSE = 1;
+export const ERROR = 2;
+export const HESITATION = 3;
+export const SWIPE = 4;
+export const SELECTION = 5;
+export const COPY = 6;
+export const FIELD = 7;
+export const FORM = 8;
+export const OUTBOUND = 9;
+export const DOWNLOAD = 10;
+export const PRINT = 11;
+export const ZOOM = 12;
+export const ORIENTATION = 13;
+export const VITAL = 14;
+export const STATE = 15;
+export const VARIANT = 16;
+export const EVENT = 17;
+export const FIRST_ACTION = 18;
+export const INNER_DEPTH = 19;
+export const FAULT = 20;
