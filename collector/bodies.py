@@ -16,6 +16,8 @@ EVENTS_PATH = "/v1/events"
 _TYPES = {"text/plain", "application/json"}
 _ENCODING_NAME = "e="
 """Parameter of the address that names the encoding."""
+_DEBUG_PART = "d=1"
+"""Parameter of the address of a batch that is judged and answered, and not stored."""
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 """zlib's way to ask for the gzip format alone, with its checksum."""
 _MEMBER = b"\x1f\x8b"
@@ -60,6 +62,11 @@ def read_encoding(headers: Sequence[str], query: str = "") -> Encoding | Drop:
     if packed == [Encoding.GZIP]:
         return Encoding.GZIP
     return Drop(DropReason.UNSUPPORTED_ENCODING)
+
+
+def is_debug(query: str) -> bool:
+    """Return whether the query of an address asks what would become of a batch, without storing it."""
+    return _DEBUG_PART in query.split("&")
 
 
 def unpack(body: bytes, encoding: Encoding, max_bytes: int) -> bytes | Drop:

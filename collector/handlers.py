@@ -2,13 +2,14 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import msgspec
 from aiohttp import web
 from aiohttp.web_exceptions import HTTPException
 
 from collector.admission import Network, client_address
-from collector.bodies import judge_type, read_encoding, read_key, unpack
+from collector.bodies import is_debug, judge_type, read_encoding, read_key, unpack
 from collector.errors import StorageError
 from collector.intake import Accepted, Intake, Sender
 from collector.metrics import Metrics
@@ -24,6 +25,11 @@ CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "X-Jalki-Want, X-Jalki-Drop, Retry-After",
 }
+_DEBUG = {
+    "X-Jalki-Debug": "1",
+    "Access-Control-Expose-Headers": f"{CORS['Access-Control-Expose-Headers']}, X-Jalki-Debug",
+}
+"""Headers of the answer to a batch that was judged and not stored."""
 _PREFLIGHT = {
     **CORS,
     "Access-Control-Allow-Methods": "POST, OPTIONS",
@@ -49,6 +55,9 @@ class DropBody(msgspec.Struct):
     hint: str
 
 
+_Read: TypeAlias = tuple[bytes, Sender, str | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Handlers:
     """The collector's routes for pages: batches and scripts."""
@@ -62,8 +71,11 @@ class Handlers:
     _building: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def collect(self, request: web.Request) -> web.Response:
-        """POST /v1/events, or /v1/events/{key}: one batch; 204 once it is stored."""
-        result = await self._take(request)
+        """POST /v1/events, or /v1/events/{key}: one batch; 204 once it is stored, with `?d=1` if it would be."""
+        if is_debug(request.query_string):
+            return await self._try_out(request)
+        body = await self._read(request)
+        result = body if isinstance(body, Drop) else await self.intake.accept(*body)
         return self._refuse(result) if isinstance(result, Drop) else _acknowledge(result)
 
     async def preflight(self, _request: web.Request) -> web.Response:
@@ -97,7 +109,16 @@ class Handlers:
             return _send_warning(UNKNOWN_VERSION)
         return _send_script(request, await self._script_of(site.key, version), _FOREVER)
 
-    async def _take(self, request: web.Request) -> Accepted | Drop:
+    async def _try_out(self, request: web.Request) -> web.Response:
+        """Answer as if the batch were stored; neither it nor its refusal is counted."""
+        body = await self._read(request)
+        drop = body if isinstance(body, Drop) else await self.intake.judge(*body)
+        response = web.Response(status=204, headers=CORS) if drop is None else _tell(drop)
+        response.headers.update(_DEBUG)
+        return response
+
+    async def _read(self, request: web.Request) -> _Read | Drop:
+        """Return a body with its sender and the key of its address, or why it is not read."""
         headers = request.headers
         key = read_key(request.path)
         encoding = read_encoding(headers.getall("Content-Encoding", []), request.query_string)
@@ -111,7 +132,7 @@ class Handlers:
         drop = drop or await self._admit_key(key, sender)
         packed = drop or await _read_body(request, self.settings.body_max_bytes)
         body = packed if isinstance(packed, Drop) else unpack(packed, encoding, self.settings.body_max_bytes)
-        return body if isinstance(body, Drop) else await self.intake.accept(body, sender, key)
+        return body if isinstance(body, Drop) else (body, sender, key)
 
     async def _admit_key(self, key: str | None, sender: Sender) -> Drop | None:
         return None if key is None else await self.intake.admit_key(key, sender)

@@ -2,7 +2,7 @@
 
 import datetime
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from collector.admission import judge_age, judge_origin
@@ -12,7 +12,7 @@ from collector.datacentres import NO_RANGES, AddressRanges
 from collector.errors import BusyError, StorageError
 from collector.layouts import LayoutAges
 from collector.limits import TokenBuckets
-from collector.privacy import SaltBook
+from collector.privacy import SALT_BYTES, SaltBook
 from collector.rows import Arrival, BatchRows, RowBuilder, local_day
 from collector.sites import Site, SiteDirectory
 from collector.visitor import network_prefix
@@ -127,8 +127,24 @@ class Intake:
             tell(result)
         return True
 
-    async def accept(self, body: bytes, sender: Sender, key: str | None = None) -> Accepted | Drop:  # noqa: PLR0911  # guards
+    async def accept(self, body: bytes, sender: Sender, key: str | None = None) -> Accepted | Drop:
         """Return the outcome of a body, once it is stored, or why it was refused; `key` was admitted before."""
+        rows = await self._admit(body, sender, key, self._memory.salts.salt_of)
+        return rows if isinstance(rows, Drop) else self._conclude(rows, await self._buffer.put(rows))
+
+    async def judge(self, body: bytes, sender: Sender, key: str | None = None) -> Drop | None:
+        """Return why a body would be refused, None if it would be stored; nothing is written, not even a day's salt."""
+
+        async def find_salt(day: datetime.date) -> bytes:
+            return self._memory.salts.known(day) or bytes(SALT_BYTES)
+
+        rows = await self._admit(body, sender, key, find_salt)
+        return rows if isinstance(rows, Drop) else None
+
+    async def _admit(  # noqa: PLR0911  # guards
+        self, body: bytes, sender: Sender, key: str | None, find_salt: Callable[[datetime.date], Awaitable[bytes]]
+    ) -> BatchRows | Drop:
+        """Return what a body adds to the database, or why it adds nothing."""
         batch = decode_batch(body)
         if isinstance(batch, Drop):
             return batch
@@ -142,14 +158,13 @@ class Intake:
             if drop is not None:
                 return drop
             received_ms = self._now_ms()
-            salt = await self._memory.salts.salt_of(local_day(batch, site, received_ms))
+            salt = await find_salt(local_day(batch, site, received_ms))
         except BusyError:
             return _LOOKING_UP
         except StorageError as error:
             _log.warning("site or salt of batch %s is missing: %s", batch.batch_id, error)
             return Drop(DropReason.UNAVAILABLE)
-        rows = self._prepare(batch, site, salt, sender, received_ms)
-        return rows if isinstance(rows, Drop) else self._conclude(rows, await self._buffer.put(rows))
+        return self._prepare(batch, site, salt, sender, received_ms)
 
     def _now_ms(self) -> int:
         return int(self._clock().timestamp() * 1000)
