@@ -44,12 +44,91 @@ class Navigation(IntEnum):
 
 
 class ClickKind(IntEnum):
-    """What made a click."""
+    """What made a click: the bits `POINTER_MASK` of its kind."""
 
     MOUSE = 0
     TOUCH = 1
     PEN = 2
     KEYBOARD = 3
+
+
+class Button(IntEnum):
+    """With which button a click was made: the bits `BUTTON_MASK` of its kind, moved by `BUTTON_SHIFT`."""
+
+    PRIMARY = 0
+    """The only ones that are clicks, by their definition: they alone count in maps and totals."""
+    MIDDLE = 1
+    SECONDARY = 2
+    """It opened a context menu."""
+
+
+class ClickFlag(IntFlag):
+    """What else a click's kind says; the other four bits are its pointer and its button."""
+
+    LOOKS_INTERACTIVE = 16
+    """On a link, button, label or handler, or under a pointing cursor."""
+    REPEATS = 32
+    """On a control made for repetition: stepper, next and previous, carousel, slider, calendar, media, canvas."""
+    SELECTING = 64
+    """Text was selected or being selected."""
+    MODIFIED = 128
+    """A modifier key was held."""
+
+
+POINTER_MASK = 3
+BUTTON_MASK = 12
+BUTTON_SHIFT = 2
+
+
+class SignalKind(IntEnum):
+    """What a signal says with its value, its extra number and its text; `js/src/kinds.ts` has the same numbers.
+
+    The collector stores kinds up to `MAX_SIGNAL_KIND`, so that those of a newer snippet are not lost.
+    """
+
+    RESPONSE = 1
+    """A click was watched; time and element are the click's. Value: ms to the page's first response, −1: none came."""
+    ERROR = 2
+    """An uncaught error or rejection. Time and element are of the click before, value: ms after it. Text: its name."""
+    HESITATION = 3
+    """Value: ms from hover to click; time and element are the click's."""
+    SWIPE = 4
+    """Value: 0 left, 1 right, 2 up, 3 down. Extra: px."""
+    SELECTION = 5
+    """Text was selected. Value: characters."""
+    COPY = 6
+    """Text was copied. Value: characters."""
+    FIELD = 7
+    """A field of a form was left. Value: ms focused. Extra: times it was filled again."""
+    FORM = 8
+    """Value: 1 submitted, the element is the form; 0 left, it is the last field touched. Extra: fields touched."""
+    OUTBOUND = 9
+    """A link to another site was followed. Text: its host."""
+    DOWNLOAD = 10
+    """Text: path of the file."""
+    PRINT = 11
+    """The page was printed."""
+    ZOOM = 12
+    """Value: per cent."""
+    ORIENTATION = 13
+    """Value: degrees."""
+    VITAL = 14
+    """Text: LCP, INP, CLS, FCP or TTFB. Value: ms, of CLS 10,000ths."""
+    STATE = 15
+    """The element opened (value 1) or closed (0), or with extra 1 shows the slide of index value."""
+    VARIANT = 16
+    """Text: `name=value` of an experiment."""
+    EVENT = 17
+    """Text: the site's name of it, then a space and its properties as JSON if it has any."""
+    FIRST_ACTION = 18
+    """The first click or key in a section, which is the element."""
+    INNER_DEPTH = 19
+    """The element scrolls. Value: greatest scroll top + height, px. Extra: its scroll height, px."""
+    FAULT = 20
+    """The snippet switched itself off. Text: name of the error."""
+
+
+MAX_SIGNAL_KIND = 64
 
 
 class Audience(IntEnum):

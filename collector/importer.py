@@ -18,6 +18,7 @@ from msgspec import Meta, Raw, Struct
 
 from collector.admission import judge_age
 from collector.bots import find_signs, score
+from collector.bounds import MAX_VIEW_MS
 from collector.catalog import Dictionaries
 from collector.datacentres import NO_RANGES, AddressRanges
 from collector.db import POSTGRES_ERRORS, Pool
@@ -36,7 +37,7 @@ from collector.store import (
     write_batches,
     write_parts,
 )
-from collector.wire import MAX_VIEW_MS, Batch, Drop, DropReason, decode_batch
+from collector.wire import Batch, Drop, DropReason, decode_batch
 
 _log = logging.getLogger(__name__)
 

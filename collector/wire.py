@@ -16,11 +16,11 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
+from collector.bounds import MAX_VIEW_MS, Byte, Count, DurationMs, Index, Px, SignedPx
 from collector.ids import FIXED_FLAG, Role
+from collector.traces import Moves, Signals, find_bad_move, find_bad_signal
 
 VERSION = 1
-MAX_VIEW_MS = 604_800_000
-"""Longest time inside a view, 7 days; the sum of the click deltas may not exceed it either."""
 MAX_KEY_DEPTH = 64
 """Steps of an element key; real pages nest about 30 deep below an anchor."""
 MAX_KEY_LENGTH = 2_000
@@ -102,25 +102,18 @@ class Drop:
         return f"{self.detail}: {self.reason.hint}" if self.detail else self.reason.hint
 
 
-_Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 _UnixMs = Annotated[int, Meta(ge=0, le=8_640_000_000_000)]
-_DurationMs = Annotated[int, Meta(ge=0, le=MAX_VIEW_MS)]
-_Px = Annotated[int, Meta(ge=0, le=10_000_000)]
-_SignedPx = Annotated[int, Meta(ge=-10_000_000, le=10_000_000)]
-_Index = Annotated[int, Meta(ge=0, le=4095)]
 _Step = tuple[Annotated[int, Meta(ge=-1, le=4094)], Annotated[str, Meta(min_length=1, max_length=200)]]
 _Label = Annotated[str, Meta(max_length=80)]
-_ClickPixels = Annotated[list[_SignedPx], Meta(max_length=500)]
-_ClickFractions = Annotated[list[Annotated[int, Meta(ge=0, le=255)]], Meta(max_length=500)]
-_BoxPixels = Annotated[list[_SignedPx], Meta(max_length=1500)]
+_ClickPixels = Annotated[list[SignedPx], Meta(max_length=500)]
+_ClickBytes = Annotated[list[Byte], Meta(max_length=500)]
+_BoxPixels = Annotated[list[SignedPx], Meta(max_length=1500)]
 
-Geometry = tuple[_Px, _Px, _Px, _Px]
+Geometry = tuple[Px, Px, Px, Px]
 """Viewport width and height, document width and height, in CSS px."""
-SectionTime = tuple[_Index, _DurationMs, Annotated[int, Meta(ge=0, le=3)]]
+SectionTime = tuple[Index, DurationMs, Annotated[int, Meta(ge=0, le=3)]]
 """Index in the dictionary, cumulative time in view in ms, 1 seen + 2 end seen."""
-SectionBox = tuple[
-    _Index, _SignedPx, _SignedPx, _SignedPx, _SignedPx, _Count, Annotated[int, Meta(ge=0, le=10_000)], _Label
-]
+SectionBox = tuple[Index, SignedPx, SignedPx, SignedPx, SignedPx, Count, Annotated[int, Meta(ge=0, le=10_000)], _Label]
 """Index in the dictionary, x, y, width, height in px, words, images, title."""
 
 
@@ -129,15 +122,17 @@ class View(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, 
 
     view_id: Annotated[str, Meta(min_length=16, max_length=16)] = field(name="i")
     started_ms: _UnixMs = field(name="s")
-    seq: _Count = field(name="q")
+    seq: Count = field(name="q")
     navigation: Annotated[int, Meta(ge=0, le=3)] = field(name="n")
     path: Annotated[str, Meta(min_length=1, max_length=1024)] = field(name="p")
     pointer_is_coarse: Annotated[int, Meta(ge=0, le=1)] = field(name="c")
-    active_ms: _DurationMs = field(name="a")
-    engaged_ms: _DurationMs = field(name="e")
-    depth: tuple[_Px, _Px] = field(name="h")
+    active_ms: DurationMs = field(name="a")
+    engaged_ms: DurationMs = field(name="e")
+    depth: tuple[Px, Px] = field(name="h")
     referrer_host: Annotated[str, Meta(max_length=253)] | UnsetType = field(name="r", default=UNSET)
-    exit_section: _Index | UnsetType = field(name="x", default=UNSET)
+    exit_section: Index | UnsetType = field(name="x", default=UNSET)
+    kept_visitor: Annotated[str, Meta(min_length=32, max_length=32)] | UnsetType = field(name="u", default=UNSET)
+    """Random id that the browser keeps, with the visitor's consent only."""
     marks: Annotated[int, Meta(ge=1, le=255)] = field(name="m", default=0)
     """Signs of automation that the browser shows, see `ids.BotSign`."""
 
@@ -145,16 +140,17 @@ class View(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, 
 class Clicks(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """The clicks since the last acknowledged batch, by column."""
 
-    delta_ms: Annotated[list[_DurationMs], Meta(max_length=500)] = field(name="t")
-    elements: Annotated[list[_Index], Meta(max_length=500)] = field(name="e")
+    delta_ms: Annotated[list[DurationMs], Meta(max_length=500)] = field(name="t")
+    elements: Annotated[list[Index], Meta(max_length=500)] = field(name="e")
     x_px: _ClickPixels = field(name="x")
     y_px: _ClickPixels = field(name="y")
-    x_frac: _ClickFractions = field(name="fx")
-    y_frac: _ClickFractions = field(name="fy")
+    x_frac: _ClickBytes = field(name="fx")
+    y_frac: _ClickBytes = field(name="fy")
     w_px: _ClickPixels = field(name="w")
     h_px: _ClickPixels = field(name="h")
     geometries: Annotated[list[Annotated[int, Meta(ge=0, le=63)]], Meta(max_length=500)] = field(name="g")
-    kinds: Annotated[list[Annotated[int, Meta(ge=0, le=3)]], Meta(max_length=500)] = field(name="k")
+    kinds: _ClickBytes = field(name="k")
+    """Pointer, button and flags, see `ids.ClickKind`, `Button` and `ClickFlag`."""
     nth: Annotated[list[Annotated[int, Meta(ge=1, le=1_000_000)]], Meta(max_length=500)] = field(name="n")
 
 
@@ -162,7 +158,7 @@ class PageLayout(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """Where the sender's browser put the page's elements and sections, by column."""
 
     title: Annotated[str, Meta(max_length=120)] = field(name="u")
-    elements: Annotated[list[_Index], Meta(max_length=1500)] = field(name="i")
+    elements: Annotated[list[Index], Meta(max_length=1500)] = field(name="i")
     x_px: _BoxPixels = field(name="x")
     y_px: _BoxPixels = field(name="y")
     w_px: _BoxPixels = field(name="w")
@@ -170,10 +166,12 @@ class PageLayout(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     roles: Annotated[list[Annotated[int, Meta(ge=0, le=23)]], Meta(max_length=1500)] = field(name="r")
     labels: Annotated[list[_Label], Meta(max_length=1500)] = field(name="t")
     sections: Annotated[list[SectionBox], Meta(max_length=200)] = field(name="s")
+    structure: Annotated[int, Meta(ge=0, le=2**32 - 1)] | UnsetType = field(name="v", default=UNSET)
+    """Hash of the page's structure."""
 
 
 class Batch(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    """One view's report: the view so far, and the clicks since the last acknowledged batch."""
+    """One view's report: the view so far, and the clicks, moves and signals since the last acknowledged batch."""
 
     version: Literal[1] = field(name="v")
     batch_id: Annotated[str, Meta(min_length=32, max_length=32)] = field(name="b")
@@ -185,6 +183,8 @@ class Batch(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     clicks: Clicks | UnsetType = field(name="c", default=UNSET)
     sections: Annotated[list[SectionTime], Meta(max_length=200)] | UnsetType = field(name="s", default=UNSET)
     layout: PageLayout | UnsetType = field(name="l", default=UNSET)
+    moves: Moves | UnsetType = field(name="m", default=UNSET)
+    signals: Signals | UnsetType = field(name="f", default=UNSET)
 
 
 class _VersionOnly(Struct):
@@ -220,6 +220,8 @@ def decode_batch(body: bytes) -> Batch | Drop:
         or _find_bad_click(batch)
         or _find_bad_section(batch)
         or _find_bad_layout(batch)
+        or (batch.moves is not UNSET and find_bad_move(batch.moves, len(batch.steps)))
+        or (batch.signals is not UNSET and find_bad_signal(batch.signals, len(batch.steps)))
     )
     return Drop(DropReason.MALFORMED, fault) if fault else batch
 
@@ -228,6 +230,8 @@ def _find_bad_name(batch: Batch) -> str:
     """Patterns are compared here: the decoder would call back into Python for each, at four times the price."""
     if not _is_hex(batch.batch_id + batch.view.view_id):
         return "$.b or $.w.i is not made of hexadecimal digits in lower case"
+    if batch.view.kept_visitor is not UNSET and not _is_hex(batch.view.kept_visitor):
+        return "$.w.u is not made of hexadecimal digits in lower case"
     if not _is_key(batch.site_key):
         return "$.k is not a site key"
     return "" if batch.view.path.startswith("/") else "$.w.p does not begin with a slash"
@@ -254,6 +258,8 @@ def _texts(batch: Batch) -> Iterator[str]:
     yield batch.view.referrer_host or ""
     for _, step in batch.steps:
         yield step
+    if batch.signals is not UNSET:
+        yield from batch.signals.texts or ()
     if batch.layout is not UNSET:
         yield batch.layout.title
         yield from batch.layout.labels

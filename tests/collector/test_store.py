@@ -68,17 +68,20 @@ async def test_a_flush_is_read_back_as_it_was_sent(conn):
 
 
 async def test_packed_clicks_can_be_read_as_rows(conn):
-    """The view `clicks` shows every click with the values of the wire, for people who write SQL."""
-    await store.write_batches(conn, flush_of(batch_rows(), flush_id=77), Dictionaries())
+    """The view `clicks` shows every click with the values of the wire, for people who write SQL, and its kind's parts."""
+    wire = wire_batch()
+    wire["c"]["k"] = [0, 3 + 2 * 4 + 16 + 64]
+    await store.write_batches(conn, flush_of(batch_rows(wire), flush_id=77), Dictionaries())
 
     rows = await conn.fetch("select * from clicks order by at_ms")
 
     view_id = await conn.fetchval("select view_id from view_reports")
     place = (KEYS[0], NOW.date(), 77, view_id, text_id("/product/teapot"))
     size = (1440, 900, 1440, 4200)
+    plain, selecting = (0, 0, False, False, False, False), (3, 2, True, False, True, False)
     assert [tuple(row) for row in rows] == [
-        (*place, text_id("#buy"), 3200, 1020, 512, 180, 48, *size, 1, 127, 127, 0, 1),
-        (*place, text_id("main>section:2>p:1"), 3610, 300, 1204, 640, 96, *size, 1, 12, 200, 0, 1),
+        (*place, text_id("#buy"), 3200, 1020, 512, 180, 48, *size, 1, 127, 127, 0, 1, *plain),
+        (*place, text_id("main>section:2>p:1"), 3610, 300, 1204, 640, 96, *size, 1, 12, 200, 91, 1, *selecting),
     ]
 
 
