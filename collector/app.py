@@ -28,7 +28,7 @@ from collector.privacy import SaltBook
 from collector.probes import Probes
 from collector.settings import Settings
 from collector.sites import REFRESH_S, SiteDirectory
-from collector.snippet import ScriptShelf
+from collector.snippet import Bundles, ModuleShelf, ScriptShelf
 from collector.spool import name_database, open_spool
 from collector.standby import Standby, StandbyTools
 from collector.store import FlushIds, load_writer
@@ -49,27 +49,32 @@ class Clocks:
 
 
 def build_app(
-    settings: Settings, pool: Pool, clocks: Clocks | None = None, metrics: Metrics | None = None
+    settings: Settings, pool: Pool, clocks: Clocks | None = None, bundles: Bundles | None = None
 ) -> web.Application:
     """Return an application that is the collector alone."""
     app = web.Application(client_max_size=settings.body_max_bytes)
-    setup_collector(app, settings, pool, clocks, metrics)
+    setup_collector(app, settings, pool, clocks, bundles=bundles)
     return app
 
 
 def setup_collector(
-    app: web.Application, settings: Settings, pool: Pool, clocks: Clocks | None = None, metrics: Metrics | None = None
+    app: web.Application,
+    settings: Settings,
+    pool: Pool,
+    clocks: Clocks | None = None,
+    metrics: Metrics | None = None,
+    bundles: Bundles | None = None,
 ) -> None:
     """Add the collector's routes to `app`, and its tasks to the life of `app`.
 
     When `app` ends, what was accepted is stored before the tasks end. The pool stays the caller's, and open until then.
-    `metrics` is given where several processes count together.
+    `metrics` is given where several processes count together, `bundles` where the served scripts are not the package's.
     """
-    clocks, metrics = clocks or Clocks(), metrics or Metrics()
+    clocks, metrics, bundles = clocks or Clocks(), metrics or Metrics(), bundles or load_bundles()
     house = _build_house(settings, pool, clocks, metrics)
     proxies = settings.proxy_networks()
-    handlers = Handlers(settings, proxies, house.intake, house.memory.sites, ScriptShelf(load_bundles()), metrics)
-    _add_routes(app, handlers)
+    scripts, modules = ScriptShelf(bundles), ModuleShelf(bundles.modules)
+    _add_routes(app, Handlers(settings, proxies, house.intake, house.memory.sites, scripts, modules, metrics))
     _add_probes(app, Probes(settings, pool, metrics))
     app[LANE] = lane = Lane(house.intake, metrics, settings, proxies)
     metrics.watch(lambda: _read_gauges(house, lane))
@@ -155,6 +160,7 @@ def _add_routes(app: web.Application, handlers: Handlers) -> None:
         # Answered here, as in one application with the dashboard they would be led to its sign-in page.
         app.router.add_route("*", path, handlers.refuse_method)
     app.router.add_route("*", "/v1/{rest:.*}", handlers.refuse_address)
+    app.router.add_get("/s/m/{address:.*}.js", handlers.serve_module)
     # In one folder with the present one, so that a pinned script, too, finds the collector at ../v1/events.
     app.router.add_get("/s/{key:[^./]+}.{version:[0-9a-f]+}.js", handlers.serve_pinned)
     app.router.add_get("/s/{key}.js", handlers.serve_script)

@@ -1,6 +1,7 @@
 """HTTP around the intake: reads requests, writes answers, decides nothing."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -13,9 +14,10 @@ from collector.bodies import is_debug, judge_type, read_encoding, read_key, unpa
 from collector.errors import StorageError
 from collector.intake import Accepted, Intake, Sender
 from collector.metrics import Metrics
+from collector.scripts import Form, Script, choose_coding, has_tag
 from collector.settings import Settings
 from collector.sites import Site, SiteDirectory
-from collector.snippet import UNKNOWN_SITE, UNKNOWN_VERSION, Form, Script, ScriptShelf, choose_coding, has_tag
+from collector.snippet import UNKNOWN_MODULE, UNKNOWN_SITE, UNKNOWN_VERSION, Filling, ModuleShelf, ScriptShelf
 from collector.wire import Drop, DropReason
 
 BODY_TIMEOUT_S = 27
@@ -67,6 +69,7 @@ class Handlers:
     intake: Intake
     sites: SiteDirectory
     scripts: ScriptShelf
+    modules: ModuleShelf
     metrics: Metrics
     _building: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -96,18 +99,27 @@ class Handlers:
         site = await self._find_site(request.match_info["key"])
         if not isinstance(site, Site):
             return site
-        script = await self._script_of(site.key, self.scripts.present)
-        return _send_script(request, script, _FRESH)
+        version = self.scripts.present(site.filling.settings)
+        return _send_script(request, await self._script_of(site.filling, version), _FRESH)
 
     async def serve_pinned(self, request: web.Request) -> web.Response:
-        """GET /s/{key}.{version}.js: that build and no other, for ever."""
+        """GET /s/{key}.{version}.js: that build with those settings and no other, for ever."""
         site = await self._find_site(request.match_info["key"])
         if not isinstance(site, Site):
             return site
         version = request.match_info["version"]
-        if not self.scripts.is_known(version):
+        if not self.scripts.is_known(site.filling.settings, version):
             return _send_warning(UNKNOWN_VERSION)
-        return _send_script(request, await self._script_of(site.key, version), _FOREVER)
+        return _send_script(request, await self._script_of(site.filling, version), _FOREVER)
+
+    async def serve_module(self, request: web.Request) -> web.Response:
+        """GET /s/m/{name}.{hash}.js: a part of the snippet that is loaded later, the same for all sites, for ever."""
+        address = request.match_info["address"]
+        if not self.modules.is_known(address):
+            return _send_warning(UNKNOWN_MODULE)
+        shelf = self.modules
+        script = await self._obtain(lambda: shelf.find(address), lambda: shelf.build(address))
+        return _send_script(request, script, _FOREVER)
 
     async def _try_out(self, request: web.Request) -> web.Response:
         """Answer as if the batch were stored; neither it nor its refusal is counted."""
@@ -154,14 +166,17 @@ class Handlers:
             return _tell(Drop(DropReason.UNAVAILABLE))
         return site or _send_warning(UNKNOWN_SITE)
 
-    async def _script_of(self, key: str, version: str) -> Script:
+    async def _script_of(self, filling: Filling, version: str) -> Script:
+        shelf = self.scripts
+        return await self._obtain(lambda: shelf.find(filling, version), lambda: shelf.build(filling, version))
+
+    async def _obtain(self, find: Callable[[], Script | None], build: Callable[[], Script]) -> Script:
         """Return a script; a new one is compressed in a thread, one at a time."""
-        if script := self.scripts.find(key, version):
+        if script := find():
             return script
         async with self._building:
-            if script := self.scripts.find(key, version):
-                return script
-            return await asyncio.to_thread(self.scripts.build, key, version)
+            script = find()
+            return script if script is not None else await asyncio.to_thread(build)
 
 
 def _send_script(request: web.Request, script: Script, caching: str) -> web.Response:

@@ -3,13 +3,11 @@
 import asyncio
 import base64
 import datetime
-import ipaddress
 import re
 import zoneinfo
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, LiteralString
-from urllib.parse import urlsplit
 
 import asyncpg
 from asyncpg import Record
@@ -18,6 +16,8 @@ from collector.db import POSTGRES_ERRORS, Conn, Pool
 from collector.errors import BusyError, InvalidError, NotFoundError, StorageError
 from collector.ids import MAX_BUCKETS, ShardKey, SiteId, shard_keys
 from collector.ledger import load_arrivals
+from collector.origins import canonical_origin
+from collector.snippet import Filling, SnippetFlag, canonical_params
 
 KEY_BYTES = 9
 """Random bytes in a site key: 12 characters, too many to guess, few enough for a URL."""
@@ -30,32 +30,35 @@ _LOOK_UP_TIMEOUT_S = 3
 _ACQUIRE_TIMEOUT_S = 5
 _MAX_WAITING = 1_000
 """Requests with unknown keys that wait for the next look-up, some 10 KB each; more are sent away."""
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-_MAX_QUOTED = 80  # characters of what was typed that a refusal repeats
 MAX_NAME_CHARS = 80
 """Longest name of a site: more does not fit a card."""
-_HOST = re.compile(r"(?!-)[a-z0-9-]+(?:\.[a-z0-9-]+)*\.?")
 _KEY = re.compile(r"[A-Za-z0-9_-]{8,32}")
+_NO_FLAGS = SnippetFlag(0)
 
 _LOAD_ALL: Final[LiteralString] = """\
 -- sites.load_sites
-select site_id, key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at, late_hours
+select site_id, key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at, late_hours,
+       params, snippet_flags
 from sites
 order by site_id
 """
 
 _LOAD_ONE: Final[LiteralString] = """\
 -- sites.load_site
-select site_id, key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at, late_hours
+select site_id, key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at, late_hours,
+       params, snippet_flags
 from sites
 where site_id = $1
 """
 
 _ADD: Final[LiteralString] = """\
 -- sites.add_site
-insert into sites (key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at, late_hours)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-returning site_id, key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at, late_hours
+insert into sites (
+    key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at, late_hours, params, snippet_flags
+)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+returning site_id, key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at, late_hours,
+          params, snippet_flags
 """
 
 _EDIT: Final[LiteralString] = """\
@@ -63,9 +66,12 @@ _EDIT: Final[LiteralString] = """\
 update sites
 set name = coalesce($2, name),
     origins = coalesce($3, origins),
-    late_hours = case when $4::smallint is null then late_hours else nullif($4, 0) end
+    late_hours = case when $4::smallint is null then late_hours else nullif($4, 0) end,
+    params = coalesce($5, params),
+    snippet_flags = snippet_flags & ~$7::smallint | $6::smallint
 where site_id = $1
-returning site_id, key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at, late_hours
+returning site_id, key, name, origins, time_zone, buckets, tablet_min_px, desktop_min_px, created_at, late_hours,
+          params, snippet_flags
 """
 
 
@@ -84,6 +90,14 @@ class Site:
     created_at: datetime.datetime
     late_hours: int | None = None
     """Oldest view whose batches it accepts, in hours; None: the service's own."""
+    params: tuple[str, ...] = ()
+    """Query parameters that are part of a page's address."""
+    snippet_flags: SnippetFlag = SnippetFlag.SIGNALS
+
+    @property
+    def filling(self) -> Filling:
+        """What stands in its script."""
+        return Filling(self.key, self.snippet_flags, self.params)
 
     @property
     def shard_keys(self) -> list[ShardKey]:
@@ -106,6 +120,8 @@ class NewSite:
     tablet_min_px: int = 600
     desktop_min_px: int = 1024
     late_hours: int | None = None
+    params: tuple[str, ...] = ()
+    snippet_flags: SnippetFlag = SnippetFlag.SIGNALS
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,49 +132,15 @@ class SiteChange:
     origins: Sequence[str] | None = None
     late_hours: int | None = None
     """0: the service's own."""
+    params: Sequence[str] | None = None
+    on: SnippetFlag = _NO_FLAGS
+    """What is switched on in its script."""
+    off: SnippetFlag = _NO_FLAGS
 
 
 def build_site_key(random: bytes) -> str:
     """Return a public write key made of `KEY_BYTES` random bytes."""
     return base64.urlsafe_b64encode(random).decode().rstrip("=")
-
-
-def canonical_origin(text: str) -> str:
-    """Return an origin as browsers write it: `scheme://host[:port]`, lower case, without a default port.
-
-    Raises:
-        InvalidError: it is not the address of a web page.
-    """
-    hint = "write scheme://host[:port], for example https://shop.example"
-    try:
-        parts = urlsplit(text.strip())
-        port = parts.port
-        host = parts.hostname or ""
-    except ValueError as error:
-        raise InvalidError(f"{text[:_MAX_QUOTED]!r} is not an origin", hint) from error
-    if parts.scheme not in _DEFAULT_PORTS or not host or parts.username is not None:
-        raise InvalidError(f"{text[:_MAX_QUOTED]!r} is not an origin", hint)
-    host = f"[{_canonical_v6(host)}]" if ":" in host else _canonical_host(host)
-    return f"{parts.scheme}://{host}" + ("" if port in {None, _DEFAULT_PORTS[parts.scheme]} else f":{port}")
-
-
-def _canonical_host(host: str) -> str:
-    """Return a host as browsers send it, in Punycode; one that no browser can send would never match."""
-    try:
-        name = host.encode("idna").decode().lower()
-    except UnicodeError:
-        name = ""
-    if not _HOST.fullmatch(name):
-        message = f"{host[:_MAX_QUOTED]!r} is not the name of a host: it has letters, digits, '-' and '.' only"
-        raise InvalidError(message, "write each host out, there are no wildcards: https://www.shop.example")
-    return name
-
-
-def _canonical_v6(host: str) -> str:
-    try:
-        return ipaddress.IPv6Address(host).compressed
-    except ValueError as error:
-        raise InvalidError(f"{host[:_MAX_QUOTED]!r} is not an IPv6 address", "for example http://[::1]:8080") from error
 
 
 async def load_sites(conn: Conn) -> list[Site]:
@@ -190,6 +172,7 @@ async def add_site(conn: Conn, new: NewSite, key: str, now: datetime.datetime) -
         row = await conn.fetchrow(
             *(_ADD, key, new.name.strip(), origins, new.time_zone, new.buckets),
             *(new.tablet_min_px, new.desktop_min_px, now, new.late_hours),
+            *(canonical_params(new.params), int(new.snippet_flags)),
         )
     except asyncpg.UniqueViolationError as error:
         raise InvalidError(f"the key {key} is taken", "add the site again, a new key is made each time") from error
@@ -205,13 +188,14 @@ async def edit_site(conn: Conn, site_id: SiteId, change: SiteChange) -> Site:
         InvalidError: a value has no meaning, or there is nothing to change.
     """
     if change == SiteChange():
-        raise InvalidError("there is nothing to change", "give a name, origins or hours")
-    name, origins, late_hours = change.name, change.origins, change.late_hours
+        raise InvalidError("there is nothing to change", "give a name, origins, hours or settings of the script")
+    name, late_hours = change.name, change.late_hours
     if name is not None:
         _check_name(name)
     _check_late_hours(late_hours or None)
-    spelled = None if origins is None else _canonical_origins(origins)
-    values = (name and name.strip(), spelled, late_hours)
+    origins = None if change.origins is None else _canonical_origins(change.origins)
+    params = None if change.params is None else canonical_params(change.params)
+    values = (name and name.strip(), origins, late_hours, params, int(change.on), int(change.off))
     row = await conn.fetchrow(_EDIT, site_id, *values) if 0 < site_id < 2**31 else None
     if row is None:
         raise NotFoundError(f"there is no site {site_id}", "`jalki site list` shows the sites")
@@ -269,6 +253,8 @@ def _build_site(row: Record) -> Site:
         desktop_min_px=row["desktop_min_px"],
         created_at=row["created_at"],
         late_hours=row["late_hours"],
+        params=tuple(row["params"]),
+        snippet_flags=SnippetFlag(row["snippet_flags"]),
     )
 
 

@@ -1,58 +1,84 @@
-"""The script that an owner's page loads: the built snippet with the site's key in it, in each form it is sent. Pure."""
+"""The script that an owner's page loads: the built snippet filled with what belongs to the site, and its modules. Pure.
 
-import base64
-import gzip
+The address of a pinned script names the build and the settings in it, so that what lies behind one address never
+changes, not even in a browser that has kept it.
+"""
+
 import hashlib
+import re
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntFlag
 
-import brotli  # type: ignore[import-untyped]  # the package ships no types
+from collector.errors import InvalidError, StorageError
+from collector.scripts import Script, build_script, integrity_of
 
-from collector.errors import StorageError
-
-PLACEHOLDER = "__JALKI_KEY__"
+KEY_PLACE = "__JALKI_KEY__"
 """Stands once in the built snippet, where the site key belongs."""
-_VERSION_BYTES = 6
+SITE_PLACE = "__JALKI_SITE__"
+"""Stands once in the built snippet, where the site's settings belong; builds from before there were any lack it."""
+_VERSION_DIGITS = 12
 """Of the hash that names a build in a pinned address: tells some hundred builds apart, SRI does the rest."""
-_BROTLI_QUALITY = 11
-_GZIP_LEVEL = 9
+_MODULE_DIGITS = 8
+"""The same for a module; `js/build.mjs` writes as many into the snippet."""
+_MAX_SETTINGS = 1_000
+"""Different settings whose versions are kept ready, of all sites together."""
 
 
-class Coding(StrEnum):
-    """How a script's bytes are compressed, as `Content-Encoding` says it; the smallest first."""
-
-    BROTLI = "br"
-    GZIP = "gzip"
-    IDENTITY = "identity"
+MAX_PARAMS = 20
+"""Query parameters of a site that are part of its pages' addresses: they stand in its script."""
+_PARAM = re.compile(r"[A-Za-z0-9_.~-]{1,40}")
 
 
-_ETAG_ENDS = {Coding.BROTLI: "-br", Coding.GZIP: "-gz", Coding.IDENTITY: ""}
+class SnippetFlag(IntFlag):
+    """What a site has chosen for its script; the snippet reads the sum."""
+
+    SIGNALS = 1
+    """Load the module that watches for more than clicks, moves and scrolling."""
+    CONSENT_FIRST = 2
+    """Record nothing before the page has called `jalki('consent', …)`."""
+    HASH_ROUTES = 4
+    """A change of the address's hash is a change of the page."""
+    IGNORE_GPC = 8
+    """Record visitors with Global Privacy Control or Do Not Track as all others."""
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """A script as it is sent in one coding; `etag` is strong and differs from coding to coding."""
+class Filling:
+    """What belongs to one site in its script."""
 
+    key: str
+    flags: int = SnippetFlag.SIGNALS
+    params: tuple[str, ...] = ()
+    """Query parameters that are part of a page's address."""
+
+    @property
+    def settings(self) -> str:
+        """All but the key, as the script reads it: `FLAGS,param,param…`."""
+        return ",".join((str(int(self.flags)), *self.params))
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A part of the snippet that is loaded later; `name` is what the snippet calls it."""
+
+    name: str
     body: bytes
-    etag: str
 
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """A script in all its forms; `integrity` is what an owner who pins it puts into the tag."""
-
-    forms: Mapping[Coding, Form]
-    integrity: str
+    @property
+    def address(self) -> str:
+        """What stands for it below `/s/m/`, without `.js`: its name and its hash."""
+        return f"{self.name}.{hashlib.sha256(self.body).hexdigest()[:_MODULE_DIGITS]}"
 
 
 @dataclass(frozen=True, slots=True)
 class Bundles:
-    """The built snippet of this version, and builds of earlier ones that owners may have pinned."""
+    """The built snippet of this version, builds of earlier ones that owners may have pinned, and the modules of all."""
 
     present: str
     earlier: Sequence[str] = ()
+    modules: Sequence[Module] = ()
 
 
 class ScriptShelf:
@@ -60,59 +86,78 @@ class ScriptShelf:
 
     def __init__(self, bundles: Bundles, max_scripts: int = 1_000) -> None:
         for source in (bundles.present, *bundles.earlier):
-            if PLACEHOLDER not in source:
-                raise StorageError(f"a built snippet does not hold {PLACEHOLDER}; build it again with `make js`")
-        self.present = version_of(bundles.present)
-        self._sources = {version_of(source): source for source in (*bundles.earlier, bundles.present)}
+            if KEY_PLACE not in source:
+                raise StorageError(f"a built snippet does not hold {KEY_PLACE}; build it again with `make js`")
+        self._present = bundles.present
+        self._sources = (*bundles.earlier, bundles.present)
         self._max_scripts = max_scripts
-        self._scripts: OrderedDict[tuple[str, str], Script] = OrderedDict()
+        self._versions: OrderedDict[str, dict[str, str]] = OrderedDict()
+        self._scripts: OrderedDict[tuple[Filling, str], Script] = OrderedDict()
 
-    def is_known(self, version: str) -> bool:
-        """Return whether a pinned address may name this version."""
-        return version in self._sources
+    def present(self, settings: str) -> str:
+        """Return the version of the present build with these settings."""
+        return next(reversed(self._versions_of(settings)))
 
-    def find(self, key: str, version: str) -> Script | None:
+    def is_known(self, settings: str, version: str) -> bool:
+        """Return whether a pinned address of a site with these settings may name this version."""
+        return version in self._versions_of(settings)
+
+    def find(self, filling: Filling, version: str) -> Script | None:
         """Return a script that is ready; None: it has to be built first."""
-        script = self._scripts.get((key, version))
+        script = self._scripts.get((filling, version))
         if script is not None:
-            self._scripts.move_to_end((key, version))
+            self._scripts.move_to_end((filling, version))
         return script
 
-    def build(self, key: str, version: str) -> Script:
-        """Return the script of a site that exists, of a known version, and keep it; takes some 50 ms of CPU."""
-        script = build_script(fill_key(self._sources[version], key))
-        self._scripts[key, version] = script
+    def build(self, filling: Filling, version: str) -> Script:
+        """Return the script of a site that exists, of a version known with its settings, and keep it."""
+        source = self._versions_of(filling.settings)[version]
+        script = build_script(fill(source, filling).encode())
+        self._scripts[filling, version] = script
         while len(self._scripts) > self._max_scripts:
             self._scripts.popitem(last=False)
         return script
 
-
-def version_of(source: str) -> str:
-    """Return the name of a build in pinned addresses: 12 hexadecimal digits, the same for every site."""
-    return hashlib.sha256(source.encode()).hexdigest()[: 2 * _VERSION_BYTES]
-
-
-def fill_key(source: str, key: str) -> str:
-    """Return a built snippet with a site's key in it."""
-    return source.replace(PLACEHOLDER, key)
-
-
-def build_script(source: str) -> Script:
-    """Return a script with all its forms."""
-    body = source.encode()
-    bodies = {
-        Coding.BROTLI: brotli.compress(body, mode=brotli.MODE_TEXT, quality=_BROTLI_QUALITY),
-        Coding.GZIP: gzip.compress(body, _GZIP_LEVEL, mtime=0),
-        Coding.IDENTITY: body,
-    }
-    tag = hashlib.blake2b(body, digest_size=12).hexdigest()
-    forms = {coding: Form(packed, f'"{tag}{_ETAG_ENDS[coding]}"') for coding, packed in bodies.items()}
-    return Script(forms, integrity_of(body))
+    def _versions_of(self, settings: str) -> dict[str, str]:
+        """Return every build by its version with these settings, the present one last."""
+        versions = self._versions.get(settings)
+        if versions is None:
+            versions = {version_of(source, settings): source for source in self._sources}
+            self._versions[settings] = versions
+            while len(self._versions) > _MAX_SETTINGS:
+                self._versions.popitem(last=False)
+        return versions
 
 
-def integrity_of(body: bytes) -> str:
-    """Return the `integrity` attribute (Subresource Integrity) of a script."""
-    return "sha384-" + base64.b64encode(hashlib.sha384(body).digest()).decode()
+class ModuleShelf:
+    """The modules of all builds, each packed when it is first asked for."""
+
+    def __init__(self, modules: Sequence[Module]) -> None:
+        self._modules = {module.address: module for module in modules}
+        self._scripts: dict[str, Script] = {}
+
+    def is_known(self, address: str) -> bool:
+        """Return whether there is a module of this name and hash."""
+        return address in self._modules
+
+    def find(self, address: str) -> Script | None:
+        """Return a module that is ready; None: it has to be built first."""
+        return self._scripts.get(address)
+
+    def build(self, address: str) -> Script:
+        """Return a known module, and keep it."""
+        self._scripts[address] = script = build_script(self._modules[address].body)
+        return script
+
+
+def version_of(source: str, settings: str) -> str:
+    """Return the name of a build with a site's settings in pinned addresses: 12 digits, the same for every key."""
+    return hashlib.sha256(source.replace(SITE_PLACE, settings).encode()).hexdigest()[:_VERSION_DIGITS]
+
+
+def fill(source: str, filling: Filling) -> str:
+    """Return a built snippet with what belongs to a site in it."""
+    return source.replace(SITE_PLACE, filling.settings).replace(KEY_PLACE, filling.key)
 
 
 def build_tag(address: str, key: str) -> str:
@@ -120,47 +165,28 @@ def build_tag(address: str, key: str) -> str:
     return f'<script async src="{address}/s/{key}.js"></script>'
 
 
-def build_pinned_tag(address: str, key: str, source: str) -> str:
-    """Return the line for an owner who wants exactly this build: browsers refuse any other."""
-    integrity = integrity_of(fill_key(source, key).encode())
-    place = f"{address}/s/{key}.{version_of(source)}.js"
+def build_pinned_tag(address: str, filling: Filling, source: str) -> str:
+    """Return the line for an owner who wants exactly this build and these settings: browsers refuse any other."""
+    integrity = integrity_of(fill(source, filling).encode())
+    place = f"{address}/s/{filling.key}.{version_of(source, filling.settings)}.js"
     return f'<script async src="{place}" integrity="{integrity}" crossorigin="anonymous"></script>'
 
 
-def choose_coding(accepted: str) -> Coding:
-    """Return the coding for a sender of this `Accept-Encoding`: its weights count, then the size (RFC 9110, 12.5.3).
+def canonical_params(names: Sequence[str]) -> list[str]:
+    """Return names of query parameters, each once, in the order in which addresses are written with them.
 
-    Who forbids even `identity` gets it all the same, as the RFC allows: a page without its script helps nobody.
+    Raises:
+        InvalidError: one cannot stand in a script, or there are too many.
     """
-    weights: dict[str, float] = {}
-    for entry in accepted.lower().split(","):
-        name, _, parameters = entry.partition(";")
-        weights.setdefault(name.strip(), _read_weight(parameters))
-    weights.setdefault("gzip", weights.get("x-gzip", weights.get("*", 0.0)))
-    weights.setdefault("br", weights.get("*", 0.0))
-    # Whoever names a weight for identity prefers it to what weighs less; unnamed, it is the last resort.
-    weights.setdefault("identity", 0.0)
-    best = max(Coding, key=lambda coding: weights[coding])
-    return best if weights[best] > 0 else Coding.IDENTITY
-
-
-def _read_weight(parameters: str) -> float:
-    """Return the `q` of an entry: 1 where there is none, 0 where it is no weight."""
-    text = parameters.strip()
-    if not text:
-        return 1.0
-    name, _, value = text.partition("=")
-    try:
-        weight = float(value) if name.strip() == "q" else 0.0
-    except ValueError:
-        return 0.0
-    return weight if 0 <= weight <= 1 else 0.0
-
-
-def has_tag(if_none_match: str, etag: str) -> bool:
-    """Return whether an `If-None-Match` names this tag, `*`, or its weak form, which proxies make of it."""
-    text = if_none_match.strip()
-    return text == "*" or etag in {part.strip().removeprefix("W/") for part in text.split(",")}
+    named = sorted(set(names))
+    for name in named:
+        if not _PARAM.fullmatch(name):
+            rule = "it has 1 to 40 letters, digits, '.', '_', '~' or '-'"
+            raise InvalidError(f"{name[:80]!r} is no query parameter: {rule}", "write names without values: page,lang")
+    if len(named) > MAX_PARAMS:
+        message = f"{len(named)} query parameters are more than {MAX_PARAMS}"
+        raise InvalidError(message, "name only those that make another page of an address")
+    return named
 
 
 UNKNOWN_SITE = (
@@ -168,7 +194,9 @@ UNKNOWN_SITE = (
 )
 """Sent in place of a snippet, so that the owner finds the reason in the browser's console."""
 UNKNOWN_VERSION = (
-    b'console.warn("jalki: this version of the script is not kept; '
-    b'`jalki site snippet` prints the tag of the present one");\n'
+    b"console.warn(\"jalki: this version of the script is not kept, or the site's settings are others by now; "
+    b'`jalki site snippet --pin` prints the present tag");\n'
 )
 """Sent for a pinned version that is not there; a browser that checks `integrity` refuses it, and says so as well."""
+UNKNOWN_MODULE = b"// jalki: no build of the snippet that is kept has this module\n"
+"""Sent for a module that is not there; the snippet goes on without it."""

@@ -13,9 +13,10 @@ from collector.bundles import load_bundles
 from collector.errors import InvalidError
 from collector.ids import SiteId
 from collector.settings import Settings
-from collector.snippet import build_pinned_tag, build_tag
+from collector.snippet import SnippetFlag, build_pinned_tag, build_tag
 from heatmap.commands.place import open_place_pool, settings_options
 from heatmap.commands.running import run
+from heatmap.commands.script_options import SWITCHES, ScriptChoice, read_choice, script_options
 from heatmap.commands.terminal import build_table, command, json_option, print_answer
 
 
@@ -29,6 +30,12 @@ class SiteAnswer(msgspec.Struct, frozen=True):
     time_zone: str
     late_hours: int
     """Oldest view whose batches are accepted."""
+    params: list[str]
+    """Query parameters that are part of a page's address."""
+    signals: bool
+    consent_first: bool
+    hash_routes: bool
+    honour_gpc: bool
     snippet: str
 
 
@@ -52,8 +59,13 @@ class _Asked:
     origins: tuple[str, ...]
     time_zone: str
     late_hours: int | None
+    script: ScriptChoice
 
 
+_PINNED_ANEW = (
+    "browsers load the new script within minutes, those that kept the old one within a day; a pinned tag is for the "
+    "settings of before and finds no script now: `jalki site snippet --site {} --pin` prints the present one"
+)
 _site_option = click.option("--site", "site_id", type=int, required=True, help="Number of the site (jalki site list).")
 _late_option = click.option(
     "--late-hours", type=int, help="Oldest view to accept, in hours; at most JALKI_LATE_HOURS; 0: that."
@@ -73,11 +85,13 @@ def site() -> None:
 @click.option("--origin", "origins", multiple=True, required=True, help="Whose pages may report; may be repeated.")
 @click.option("--time-zone", default="UTC", show_default=True, help="Whose days the reports count in.")
 @_late_option
+@script_options
 @settings_options()
 @json_option
 def add(settings: Settings, *, as_json: bool, **asked: Any) -> None:  # click's signature
     """Add a site and print its key and the tag to paste into its pages."""
-    wanted = _Asked(**asked)
+    named = (asked["name"], asked["origins"], asked["time_zone"])
+    wanted = _Asked(*named, asked["late_hours"], read_choice(asked))
     _check_late_hours(settings, wanted.late_hours)
     answer = run(_add(settings, wanted))
     text = f"site {answer.site_id}, key {answer.key}\npaste into every page: {answer.snippet}"
@@ -102,17 +116,26 @@ def list_sites(settings: Settings, *, as_json: bool) -> None:
     "--origin", "origins", multiple=True, help="Whose pages may report; replaces all others; may be repeated."
 )
 @_late_option
+@script_options
 @settings_options()
 @json_option
 def edit(settings: Settings, site_id: int, *, as_json: bool, **changes: Any) -> None:  # click's signature
-    """Change a site's name, origins or oldest view; running collectors follow within 10 seconds."""
-    change = sites.SiteChange(changes["name"], changes["origins"] or None, changes["late_hours"])
+    """Change a site's name, origins, oldest view or script; running collectors follow within 10 seconds.
+
+    Browsers load a changed script within minutes, those that have it kept within a day. A pinned tag is for the
+    settings of its time and has to be printed anew.
+    """
+    script = read_choice(changes)
+    named = (changes["name"], changes["origins"] or None, changes["late_hours"])
+    change = sites.SiteChange(*named, script.params, script.on, script.off)
     _check_late_hours(settings, change.late_hours)
     answer = run(_edit(settings, SiteId(site_id), change))
     text = (
         f"site {answer.site_id} is {answer.name}, origins {' '.join(answer.origins) or 'any'}, "
-        f"views up to {answer.late_hours} hours old"
+        f"views up to {answer.late_hours} hours old; its script: {_describe_script(answer)}"
     )
+    if script.is_made:
+        text += f"\n{_PINNED_ANEW.format(answer.site_id)}"
     print_answer(answer, text, as_json=as_json)
 
 
@@ -122,7 +145,11 @@ def edit(settings: Settings, site_id: int, *, as_json: bool, **changes: Any) -> 
 @settings_options()
 @json_option
 def snippet(settings: Settings, site_id: int, *, pin: bool, as_json: bool) -> None:
-    """Print the tag to paste into a site's pages."""
+    """Print the tag to paste into a site's pages.
+
+    A pinned one is for this build and for the site's settings of today: after an edit of its script's settings, or to
+    take a new version, print it anew.
+    """
     tag = run(_load_tag(settings, SiteId(site_id), pin=pin))
     print_answer(TagAnswer(site_id, tag, pin), tag, as_json=as_json)
 
@@ -136,7 +163,12 @@ site.add_command(snippet)
 async def _add(settings: Settings, asked: _Asked) -> SiteAnswer:
     async with open_place_pool(settings) as (place, pool), pool.acquire() as conn:
         key = sites.build_site_key(secrets.token_bytes(sites.KEY_BYTES))
-        new = sites.NewSite(asked.name, asked.origins, asked.time_zone, late_hours=asked.late_hours or None)
+        new = sites.NewSite(
+            *(asked.name, asked.origins, asked.time_zone),
+            late_hours=asked.late_hours or None,
+            params=tuple(asked.script.params or ()),
+            snippet_flags=asked.script.new_flags,
+        )
         added = await sites.add_site(conn, new, key, datetime.now(UTC))
         return _build_answer(added, place.base_url, settings)
 
@@ -153,8 +185,10 @@ async def _load(settings: Settings) -> list[SiteAnswer]:
 
 async def _load_tag(settings: Settings, site_id: SiteId, *, pin: bool) -> str:
     async with open_place_pool(settings) as (place, pool), pool.acquire() as conn:
-        key = (await sites.load_site(conn, site_id)).key
-    return build_pinned_tag(place.base_url, key, load_bundles().present) if pin else build_tag(place.base_url, key)
+        filling = (await sites.load_site(conn, site_id)).filling
+    if not pin:
+        return build_tag(place.base_url, filling.key)
+    return build_pinned_tag(place.base_url, filling, load_bundles().present)
 
 
 def _check_late_hours(settings: Settings, hours: int | None) -> None:
@@ -164,5 +198,19 @@ def _check_late_hours(settings: Settings, hours: int | None) -> None:
 
 
 def _build_answer(item: sites.Site, address: str, settings: Settings) -> SiteAnswer:
-    late_hours, tag = item.late_limit(settings.late_hours), build_tag(address, item.key)
-    return SiteAnswer(item.site_id, item.key, item.name, list(item.origins), item.time_zone, late_hours, tag)
+    return SiteAnswer(
+        *(item.site_id, item.key, item.name, list(item.origins), item.time_zone),
+        late_hours=item.late_limit(settings.late_hours),
+        params=list(item.params),
+        signals=SnippetFlag.SIGNALS in item.snippet_flags,
+        consent_first=SnippetFlag.CONSENT_FIRST in item.snippet_flags,
+        hash_routes=SnippetFlag.HASH_ROUTES in item.snippet_flags,
+        honour_gpc=SnippetFlag.IGNORE_GPC not in item.snippet_flags,
+        snippet=build_tag(address, item.key),
+    )
+
+
+def _describe_script(answer: SiteAnswer) -> str:
+    """Return the settings of a site's script as options."""
+    chosen = [switch.option.split("/")[not getattr(answer, switch.name)] for switch in SWITCHES]
+    return " ".join([f"--params '{','.join(answer.params)}'", *chosen])

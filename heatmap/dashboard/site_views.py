@@ -10,6 +10,7 @@ from aiohttp import web
 
 from collector.errors import InvalidError
 from collector.ids import Device
+from collector.origins import canonical_origin
 from collector.sites import (
     KEY_BYTES,
     MAX_NAME_CHARS,
@@ -17,7 +18,6 @@ from collector.sites import (
     Site,
     add_site,
     build_site_key,
-    canonical_origin,
     load_first_event_at,
     load_sites,
 )

@@ -17,7 +17,7 @@ from collector.bundles import load_bundles
 from collector.db import Pool
 from collector.settings import Settings
 from collector.sites import NewSite, add_site
-from collector.snippet import build_pinned_tag, build_tag
+from collector.snippet import Filling, build_pinned_tag, build_tag
 
 pytestmark = pytest.mark.browser
 
@@ -120,7 +120,7 @@ async def test_a_page_that_is_left_does_not_wait_for_its_batch_to_be_packed(chro
 async def test_a_pinned_script_runs_with_its_hash_and_finds_its_collector(chromium: Browser, pool: Pool) -> None:
     """The tag with `integrity` loads from another origin, and its reports are stored."""
     async with real_collector(pool) as real, fresh_page(chromium) as page:
-        tag = build_pinned_tag(real.url, SITE_KEY, load_bundles().present)
+        tag = build_pinned_tag(real.url, Filling(SITE_KEY), load_bundles().present)
         async with snippet_site({"/a": PAGE.format(tag=tag)}) as site:
             await page.goto(f"{site.url}/a")
             await page.click("#button-a")
@@ -133,7 +133,8 @@ async def test_a_script_that_is_not_the_pinned_one_does_not_run(chromium: Browse
     messages: list[str] = []
     async with real_collector(pool) as real, fresh_page(chromium) as page:
         page.on("console", lambda message: messages.append(message.text))
-        tag = build_pinned_tag(real.url, "otherKey_1", load_bundles().present).replace("otherKey_1", SITE_KEY)
+        tag = build_pinned_tag(real.url, Filling("otherKey_1"), load_bundles().present)
+        tag = tag.replace("otherKey_1", SITE_KEY)
         async with snippet_site({"/a": PAGE.format(tag=tag)}) as site:
             await page.goto(f"{site.url}/a", wait_until="load")
             assert await page.evaluate("typeof window.jalki") == "undefined"

@@ -15,6 +15,7 @@ from collector.db import Pool, open_pool
 from collector.lane import LaneRunner
 from collector.settings import Settings
 from collector.sites import Site
+from collector.snippet import Bundles
 
 
 @dataclass(slots=True)
@@ -91,11 +92,14 @@ async def start_collector(emptied_pool) -> AsyncIterator:
     pool = emptied_pool
     clients: list[TestClient] = []
 
-    async def start(keepalive_s: float = KEEPALIVE_TIMEOUT_S, **changes: object) -> Collector:
+    async def start(
+        keepalive_s: float = KEEPALIVE_TIMEOUT_S, bundles: Bundles | None = None, **changes: object
+    ) -> Collector:
         clock = TurnableClock()
         async with pool.acquire() as conn:
             site = await stored_site(conn)
-        app = build_app(replace(Settings(), **{"spool_max_bytes": 0} | changes), pool, clock.clocks())
+        settings = replace(Settings(), **{"spool_max_bytes": 0} | changes)
+        app = build_app(settings, pool, clock.clocks(), bundles)
         server = LaneTestServer(app)
         await server.start_server(auto_decompress=False, keepalive_timeout=keepalive_s, access_log=None)
         client = TestClient(server, auto_decompress=False)

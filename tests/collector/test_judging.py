@@ -12,8 +12,9 @@ from collector.devices import device_class, width_class
 from collector.errors import InvalidError, NotFoundError
 from collector.ids import Device, SiteId
 from collector.limits import TokenBuckets
+from collector.origins import canonical_origin
 from collector.paths import canonical_path
-from collector.sites import NewSite, add_site, build_site_key, canonical_origin, load_site
+from collector.sites import NewSite, add_site, build_site_key, load_site
 from collector.visitor import network_prefix, visitor_key
 from collector.wire import DropReason
 

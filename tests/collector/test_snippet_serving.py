@@ -12,22 +12,13 @@ from wire_batches import KEY
 
 from collector.bundles import load_bundles
 from collector.errors import StorageError
-from collector.snippet import (
-    PLACEHOLDER,
-    Bundles,
-    Coding,
-    ScriptShelf,
-    build_pinned_tag,
-    build_tag,
-    choose_coding,
-    fill_key,
-    has_tag,
-    version_of,
-)
+from collector.scripts import Coding, choose_coding, has_tag
+from collector.snippet import KEY_PLACE, Bundles, Filling, ScriptShelf, build_pinned_tag, build_tag, fill, version_of
 
 PLAIN = {"Accept-Encoding": "identity"}
 UNPACK = {"br": brotli.decompress, "gzip": gzip.decompress, None: bytes}
-VERSION = version_of(load_bundles().present)
+DEFAULTS = Filling(KEY).settings
+VERSION = version_of(load_bundles().present, DEFAULTS)
 
 
 async def test_the_script_carries_the_key_of_its_site(collector):
@@ -37,7 +28,7 @@ async def test_the_script_carries_the_key_of_its_site(collector):
 
     assert (answer.status, answer.content_type, answer.charset) == (200, "text/javascript", "utf-8")
     assert KEY in text
-    assert PLACEHOLDER not in text
+    assert KEY_PLACE not in text
     assert answer.headers["Cache-Control"] == "public, max-age=300, stale-while-revalidate=86400"
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
     assert answer.headers["Vary"] == "Accept-Encoding"
@@ -105,7 +96,7 @@ async def test_head_tells_what_get_would_send(collector):
 async def test_a_pinned_script_never_changes_and_fits_the_hash_of_its_tag(collector):
     """The address of a build is cached for ever, and its bytes are what `integrity` says."""
     source = load_bundles().present
-    tag = build_pinned_tag("https://stats.example", KEY, source)
+    tag = build_pinned_tag("https://stats.example", Filling(KEY), source)
 
     answer = await collector.client.get(f"/s/{KEY}.{VERSION}.js", headers=PLAIN)
     body = await answer.read()
@@ -162,26 +153,28 @@ def test_any_text_chooses_a_coding(text):
 
 def test_a_bounded_number_of_scripts_is_kept():
     """The script asked for the longest ago is built anew; the others are not."""
-    shelf = ScriptShelf(Bundles(f"k='{PLACEHOLDER}'"), max_scripts=2)
-    first = shelf.build("firstKey", shelf.present)
-    shelf.build("second_Key", shelf.present)
+    shelf = ScriptShelf(Bundles(f"k='{KEY_PLACE}'"), max_scripts=2)
+    version, (one, two, three) = shelf.present(DEFAULTS), (Filling(f"{name}Key_1") for name in ("one", "two", "three"))
+    first = shelf.build(one, version)
+    shelf.build(two, version)
 
-    assert shelf.find("firstKey", shelf.present) is first
-    shelf.build("third_Key", shelf.present)
+    assert shelf.find(one, version) is first
+    shelf.build(three, version)
 
-    assert shelf.find("firstKey", shelf.present) is first
-    assert shelf.find("second_Key", shelf.present) is None
+    assert shelf.find(one, version) is first
+    assert shelf.find(two, version) is None
 
 
 def test_earlier_builds_are_served_beside_the_present_one():
     """An owner's pinned build outlives an update of the service, byte by byte."""
-    old, new = f"old('{PLACEHOLDER}')", f"new('{PLACEHOLDER}')"
+    old, new = f"old('{KEY_PLACE}')", f"new('{KEY_PLACE}')"
     shelf = ScriptShelf(Bundles(new, (old,)))
+    version = version_of(old, DEFAULTS)
 
-    assert shelf.present == version_of(new)
-    assert shelf.is_known(version_of(old))
-    assert shelf.build(KEY, version_of(old)).forms[Coding.IDENTITY].body == fill_key(old, KEY).encode()
-    assert not shelf.is_known(version_of("other"))
+    assert shelf.present(DEFAULTS) == version_of(new, DEFAULTS)
+    assert shelf.is_known(DEFAULTS, version)
+    assert shelf.build(Filling(KEY), version).forms[Coding.IDENTITY].body == fill(old, Filling(KEY)).encode()
+    assert not shelf.is_known(DEFAULTS, version_of("other", DEFAULTS))
 
 
 def test_a_build_without_a_place_for_the_key_is_refused():
