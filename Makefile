@@ -1,7 +1,7 @@
 # `make demo` and `make test` do all their own set-up. Recipes use relative paths only, so that the checkout may lie anywhere.
 .POSIX:
 .SUFFIXES:
-.PHONY: help demo test check bench chaos chaos-long shots lock js clean
+.PHONY: help demo test check bench chaos chaos-long shots lock js keep clean
 
 help:
 	@echo 'make demo    run jalki with a sample shop (ARGS="--port 9000" adds options)'
@@ -12,6 +12,7 @@ help:
 	@echo 'make chaos-long   the same for an hour, as long as the targets say'
 	@echo 'make shots   take the screenshots of the README anew'
 	@echo 'make js      rebuild the snippet that ships in collector/dist'
+	@echo 'make keep    keep the built snippet in collector/released, as a release does'
 	@echo 'make lock    resolve the dependencies anew'
 	@echo 'make clean   remove what was installed or made here, but for the demo data'
 
@@ -45,6 +46,10 @@ shots:
 js:
 	@sh .ci/js
 	@cd js && sh ../.ci/with-node npm run --silent build
+
+keep:
+	@sh .ci/venv requirements.lock
+	@PYTHONPATH=. exec .venv/bin/python .ci/keep.py
 
 lock:
 	@sh .ci/lock

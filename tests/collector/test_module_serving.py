@@ -2,15 +2,19 @@
 
 import gzip
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import brotli
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 
 from collector.bundles import load_bundles
 from collector.errors import StorageError
 from collector.snippet import KEY_PLACE, ModuleShelf
 
+ROOT = Path(__file__).parents[2]
 UNPACK = {"br": brotli.decompress, "gzip": gzip.decompress, None: bytes}
 SIGNALS = b"export function start(host) { host.signal(1, null); }\n" * 20
 EARLIER = b"export function start(host) { host.stop(); }\n"
@@ -104,3 +108,33 @@ def test_a_kept_module_that_was_changed_is_refused(package):
 
     with pytest.raises(StorageError, match="restore it from git"):
         load_bundles(package)
+
+
+def test_a_release_keeps_what_is_built(package):
+    """`make keep` puts the snippet and its modules where the builds of later versions are served beside them."""
+    before = load_bundles(package)
+    keep = [sys.executable, str(ROOT / ".ci" / "keep.py"), str(package)]
+    kept, again = (
+        subprocess.run(keep, check=True, capture_output=True, text=True, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}).stdout
+        for _ in range(2)
+    )
+    (package / "dist" / "snippet.js").write_text(f"new='{KEY_PLACE}'")
+    (package / "dist" / "modules" / "signals.js").write_bytes(SIGNALS + b"// new\n")
+    after = load_bundles(package)
+
+    assert (len(kept.splitlines()), again) == (2, "")
+    assert set(after.earlier) == {before.present, *before.earlier}
+    assert {module.address for module in before.modules} < {module.address for module in after.modules}
+
+
+def test_the_wheel_holds_every_script_that_is_served():
+    """What is installed from the built package serves what the checkout serves."""
+    packed = {item.distribution_path for item in WheelBuilder(str(ROOT)).recurse_included_files()}
+    scripts = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("dist", "released")
+        for path in (ROOT / "collector" / folder).rglob("*.js")
+    }
+
+    assert "collector/dist/snippet.js" in scripts
+    assert scripts - packed == set()
