@@ -8,8 +8,10 @@ import pytest
 
 from collector.bots import WEIGHTS
 from collector.settings import describe
+from collector.snippet import SnippetFlag
 from collector.wire import DropReason
 from heatmap.__main__ import main
+from heatmap.commands.script_options import PARAMS_MEANING, SWITCHES
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -47,6 +49,17 @@ def test_readme_lists_every_command() -> None:
     written = set(re.findall(r"`jalki ([a-z -]+)`", "\n".join(row[0] for row in _rows("Commands"))))
 
     assert written == set(_command_names(main, click.Context(main)))
+
+
+def test_readme_lists_every_setting_of_a_sites_script() -> None:
+    """The table is what `jalki site edit --help` says of them, with what a new site has."""
+    expected = [["`--params`", "–", PARAMS_MEANING]]
+    for switch in SWITCHES:
+        yes, no = switch.option.split("/")
+        is_default = bool(switch.flag & SnippetFlag.SIGNALS) != switch.is_inverse
+        expected.append([f"`{yes}`, `{no}`", f"`{yes if is_default else no}`", switch.meaning])
+
+    assert _rows("Settings of a site's script") == expected
 
 
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
