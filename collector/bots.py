@@ -12,7 +12,7 @@ from crawleruseragents import is_crawler  # type: ignore[import-untyped]  # no t
 from msgspec import UNSET
 
 from collector.datacentres import NO_RANGES, AddressRanges
-from collector.ids import Audience, BotSign, ClickKind
+from collector.ids import POINTER_MASK, Audience, BotSign, ClickKind
 from collector.wire import Batch, Clicks
 
 WEIGHTS: Mapping[BotSign, int] = MappingProxyType(
@@ -127,7 +127,7 @@ def _is_too_fast(clicks: Clicks) -> bool:
     last: tuple[int, int, int] | None = None
     for delta, x, y, kind in zip(clicks.delta_ms, clicks.x_px, clicks.y_px, clicks.kinds, strict=True):
         at_ms += delta
-        if kind == ClickKind.KEYBOARD:
+        if kind & POINTER_MASK == ClickKind.KEYBOARD:
             continue
         if last is not None and at_ms - last[0] < _LEAP_MS and max(abs(x - last[1]), abs(y - last[2])) > _LEAP_PX:
             leaps += 1

@@ -8,6 +8,7 @@ from typing import Final, LiteralString
 import numpy as np
 from asyncpg import Record
 from msgspec import Struct
+from msgspec.structs import astuple
 from numpy.typing import NDArray
 
 from collector.db import Conn
@@ -40,6 +41,28 @@ set captured_at = excluded.captured_at, version = excluded.version, title = excl
     section_words = excluded.section_words, section_images = excluded.section_images,
     section_titles = excluded.section_titles
 where stored.captured_at < excluded.captured_at
+"""
+
+_WRITE_VERSIONS: Final[LiteralString] = """\
+-- layouts.write_layouts
+insert into layout_versions as stored (shard_key, page_id, device, width_class, version, first_at, last_at)
+select shard_key, page_id, device, width_class, version, min(captured_at), max(captured_at)
+from unnest($1::bigint[], $2::bigint[], $3::smallint[], $4::smallint[], $5::bigint[], $6::timestamptz[])
+    as seen (shard_key, page_id, device, width_class, version, captured_at)
+group by shard_key, page_id, device, width_class, version
+order by shard_key, page_id, device, width_class, version
+on conflict (shard_key, page_id, device, width_class, version) do update
+set first_at = least(stored.first_at, excluded.first_at), last_at = greatest(stored.last_at, excluded.last_at)
+"""
+
+_LOAD_VERSIONS: Final[LiteralString] = """\
+-- layouts.load_layout_versions
+select device, width_class, version, min(first_at) as first_at, max(last_at) as last_at
+from layout_versions
+where shard_key = any($1::bigint[])
+  and page_id = $2
+group by device, width_class, version
+order by first_at, device, width_class, version
 """
 
 _LOAD: Final[LiteralString] = """\
@@ -96,7 +119,10 @@ class Boxes:
 
 @dataclass(frozen=True, slots=True)
 class LayoutRow:
-    """A layout as a batch brought it; `version` is a hash of the sorted element ids."""
+    """A layout as a batch brought it.
+
+    `version` is the browser's hash of the page's structure where it sent one, else a hash of the sorted element ids.
+    """
 
     key: LayoutKey
     captured_at: datetime.datetime
@@ -110,6 +136,7 @@ class LayoutRow:
     section_words: list[int]
     section_images: list[int]
     section_titles: list[str]
+    has_structure: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,6 +168,17 @@ class StoredLayout:
     section_words: NDArray[np.int32]
     section_images: NDArray[np.int32]
     section_titles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutVersion:
+    """A structure that a page was seen with at one device and width class; `version` is the browser's hash of it."""
+
+    device: Device
+    width_class: int
+    version: int
+    first_at: datetime.datetime
+    last_at: datetime.datetime
 
 
 class LayoutAges:
@@ -183,9 +221,12 @@ def _remember(known: dict[LayoutKey, int], key: LayoutKey, unix_ms: int, max_key
 
 
 async def write_layouts(conn: Conn, rows: Iterable[LayoutRow]) -> None:
-    """Store each layout that is newer than the stored one of its key, in the order of the keys."""
+    """Store each layout that is newer than the stored one of its key, in the order of the keys, and all structures."""
     newest: dict[LayoutKey, LayoutRow] = {}
+    seen: list[tuple[object, ...]] = []
     for row in rows:
+        if row.has_structure:
+            seen.append((*astuple(row.key), row.version, row.captured_at))
         known = newest.get(row.key)
         if known is None or known.captured_at < row.captured_at:
             newest[row.key] = row
@@ -194,6 +235,8 @@ async def write_layouts(conn: Conn, rows: Iterable[LayoutRow]) -> None:
     )
     for row in ordered:
         await conn.execute(_WRITE, *_columns(row))
+    if seen:
+        await conn.execute(_WRITE_VERSIONS, *zip(*seen, strict=True))
 
 
 def _columns(row: LayoutRow) -> list[object]:
@@ -213,6 +256,15 @@ async def load_layouts(conn: Conn, keys: Sequence[ShardKey], page_id: PageId) ->
     for row in await conn.fetch(_LOAD, keys, page_id):
         found.setdefault((row["device"], row["width_class"]), _build_layout(row))
     return list(found.values())
+
+
+async def load_layout_versions(conn: Conn, keys: Sequence[ShardKey], page_id: PageId) -> list[LayoutVersion]:
+    """Return the structures that a page was seen with, the first seen first."""
+    rows = await conn.fetch(_LOAD_VERSIONS, keys, page_id)
+    return [
+        LayoutVersion(Device(row["device"]), row["width_class"], row["version"], row["first_at"], row["last_at"])
+        for row in rows
+    ]
 
 
 async def load_layout_ages(

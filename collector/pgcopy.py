@@ -6,6 +6,7 @@ the value in network order. Packing this ourselves costs a tenth of what a drive
 
 import datetime
 import struct
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +26,9 @@ EPOCH_MS = 946_684_800_000
 """2000-01-01 in Unix ms: instant 0 of a timestamptz, which counts microseconds."""
 
 _EMPTY_ARRAY = struct.Struct(">iiii")
+_ARRAY = struct.Struct(">iiiiii")
 _BIGINT = struct.Struct(">iq")
-BIGINT_OID, INT_OID, SMALLINT_OID = 20, 23, 21
+BIGINT_OID, INT_OID, SMALLINT_OID, TEXT_OID = 20, 23, 21, 25
 
 
 def encode_day(day: datetime.date) -> int:
@@ -68,6 +70,12 @@ def encode_empty_array(oid: int) -> bytes:
     then the elements, each with its length.
     """
     return _EMPTY_ARRAY.pack(12, 0, 0, oid)
+
+
+def encode_texts(texts: Sequence[str]) -> bytes:
+    """Return an array column of texts, of which there is at least one."""
+    elements = b"".join(map(encode_text, texts))
+    return _ARRAY.pack(20 + len(elements), 1, 0, TEXT_OID, len(texts), 1) + elements
 
 
 def read_rows(data: bytes, columns: Columns) -> NDArray[np.void]:

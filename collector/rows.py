@@ -1,21 +1,20 @@
 """What one accepted batch becomes: one row of facts, packed as far as it can be before its flush is known. Pure.
 
 Every column but the first three (shard key, day, flush) is packed here, once, in the request that brought it; a flush
-then only joins bytes. The clicks lie in the row as one value of fixed-width records: a row of its own for each costs
-Postgres ten times as much. Reading them back is `store`'s, writing dictionaries `catalog`'s and `layouts`'.
+then only joins bytes. Reading them back is `facts`', writing dictionaries `catalog`'s and `layouts`'.
 """
 
 import datetime
 import hashlib
 import struct
 import zoneinfo
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import accumulate, repeat
 from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET, Struct
+from msgspec.structs import replace
 
 from collector.admission import started_ms
 from collector.catalog import Dictionaries, ElementRow, PageRow
@@ -24,12 +23,12 @@ from collector.errors import StorageError
 from collector.ids import Device, ElementId, ShardKey, VisitorKey, shard_key
 from collector.layouts import Boxes, LayoutKey, LayoutRow, LayoutSize
 from collector.names import NameBook
+from collector.packing import NO_TRACES, pack_clicks, pack_traces, used_elements
 from collector.pgcopy import (
     BIGINT_OID,
     INT_OID,
     SMALLINT_OID,
     encode_bigint,
-    encode_bytes,
     encode_day,
     encode_empty_array,
     encode_instant,
@@ -37,8 +36,8 @@ from collector.pgcopy import (
     instant,
 )
 from collector.sites import Site
-from collector.visitor import visitor_key
-from collector.wire import Batch, Clicks, Geometry, SectionBox
+from collector.visitor import kept_visitor_key, visitor_key
+from collector.wire import Batch, Geometry, SectionBox
 
 VIEW_REPORT_COLUMNS = (
     *("shard_key", "fact_day", "flush_id"),
@@ -56,33 +55,15 @@ VIEW_REPORT_COLUMNS = (
         "bot_score",
     ),
     *("referrer_host", "exit_section_id", "section_ids", "section_ms", "section_flags", "clicks"),
+    *("moves", "signals", "signal_texts"),
 )
 """The order in which a view report is packed."""
-CLICK_FIELDS = (
-    ("element_id", ">i8"),
-    ("at_ms", ">i4"),
-    ("x_px", ">i4"),
-    ("y_px", ">i4"),
-    ("element_w_px", ">i4"),
-    ("element_h_px", ">i4"),
-    ("viewport_w_px", ">i4"),
-    ("viewport_h_px", ">i4"),
-    ("doc_w_px", ">i4"),
-    ("doc_h_px", ">i4"),
-    ("nth", ">i4"),
-    ("x_frac", "u1"),
-    ("y_frac", "u1"),
-    ("kind", "u1"),
-    ("device", "u1"),
-)
-"""One packed click, 52 bytes without gaps, as numpy reads it; `at_ms` counts from the beginning of the view, fractions
-are 255ths of the element's box, `device` is the class of the window at the click."""
-
 _PREFIX = struct.Struct(">h iq ii iq")
 _VIEW = struct.Struct(">iq iq iq ih ih ii iq ii ii ii ii ii ii ii ii ii ii ih")
-_CLICK = struct.Struct(">q10i4B")
-_SPOOL_FORMAT = b"\x01"
-"""First byte of an encoded batch; a change of `BatchRows` takes the next number."""
+_SPOOL_FORMAT = b"\x02"
+"""First byte of an encoded batch; a change of `BatchRows` or of its tail takes the next number."""
+_SPOOL_WITHOUT_TRACES = b"\x01"
+"""The format before this one: reports that end with their clicks."""
 _QUARTER_MS = 900_000
 """Since 1972 every zone differs from UTC by a multiple of 15 minutes: days begin with a quarter."""
 
@@ -116,6 +97,8 @@ class BatchRows(Struct, frozen=True, array_like=True):
     layout: LayoutRow | None
     tail: bytes
     clicks: int
+    moves: int = 0
+    signals: int = 0
 
     @property
     def batch_key(self) -> tuple[ShardKey, str]:
@@ -129,8 +112,8 @@ class BatchRows(Struct, frozen=True, array_like=True):
 
     @property
     def weight(self) -> int:
-        """What the batch adds to the work of its flush, in rows: a packed click costs an eighth of one."""
-        return 1 + len(self.elements) + self.clicks // 8
+        """What the batch adds to the work of its flush, in rows: a click costs an eighth of one, by its bytes."""
+        return 1 + len(self.elements) + self.clicks // 8 + (self.moves + self.signals) // 20
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -143,17 +126,18 @@ def encode_rows(rows: BatchRows) -> bytes:
 
 
 def decode_rows(data: bytes) -> BatchRows:
-    """Return the batch that `encode_rows` made the bytes of.
+    """Return the batch that `encode_rows` made the bytes of, here or in the version before there were moves.
 
     Raises:
-        StorageError: they are something else, or of another version.
+        StorageError: they are something else, or of a later version.
     """
-    if data[:1] != _SPOOL_FORMAT:
+    if data[:1] not in {_SPOOL_FORMAT, _SPOOL_WITHOUT_TRACES}:
         raise StorageError("the record is not of a format that this version reads")
     try:
-        return _decoder.decode(memoryview(data)[1:])
+        rows = _decoder.decode(memoryview(data)[1:])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise StorageError(f"the record does not hold a batch: {error}") from error
+    return rows if data[:1] == _SPOOL_FORMAT else replace(rows, tail=rows.tail + NO_TRACES)
 
 
 def local_day(batch: Batch, site: Site, received_ms: int) -> datetime.date:
@@ -180,7 +164,7 @@ class RowBuilder:
 
     def build(self, batch: Batch, site: Site, salt: bytes, arrival: Arrival) -> BatchRows:
         """Return the rows of a batch; `salt` is that of its local day."""
-        visitor = visitor_key(salt, site.site_id, arrival.address, arrival.user_agent)
+        visitor = _visitor(batch, site, salt, arrival)
         key = shard_key(site.site_id, visitor % site.buckets)
         page = self._names.page_of(key, batch.view.path)
         devices = [_device(batch, site, geometry) for geometry in batch.geometries]
@@ -197,8 +181,12 @@ class RowBuilder:
             page=None if (key, page.page_id) in self._known.pages.keys else page,
             elements=self._fresh_elements(key, named, batch),
             layout=_build_layout(batch, layout_key, ids, arrival),
-            tail=_pack_view(batch, layout_key, ids, _Begin(visitor, day, arrival)) + _pack_clicks(batch, ids, devices),
+            tail=_pack_view(batch, layout_key, ids, _Begin(visitor, day, arrival))
+            + pack_clicks(batch, ids, devices)
+            + pack_traces(batch, ids),
             clicks=0 if batch.clicks is UNSET else len(batch.clicks.elements),
+            moves=0 if batch.moves is UNSET else len(batch.moves.elements),
+            signals=0 if batch.signals is UNSET else len(batch.signals.elements),
         )
 
     def _fresh_elements(self, key: ShardKey, named: Sequence[ElementRow], batch: Batch) -> tuple[ElementRow, ...]:
@@ -220,6 +208,13 @@ class _Begin(NamedTuple):
     visitor: int
     day: datetime.date
     arrival: Arrival
+
+
+def _visitor(batch: Batch, site: Site, salt: bytes, arrival: Arrival) -> VisitorKey:
+    kept = batch.view.kept_visitor
+    if kept is not UNSET:
+        return kept_visitor_key(site.site_id, kept)
+    return visitor_key(salt, site.site_id, arrival.address, arrival.user_agent)
 
 
 def _device(batch: Batch, site: Site, geometry: Geometry) -> Device:
@@ -279,38 +274,8 @@ def _section_format(n: int) -> struct.Struct:
 _NO_SECTIONS = b"".join(encode_empty_array(oid) for oid in (BIGINT_OID, INT_OID, SMALLINT_OID))
 
 
-def _pack_clicks(batch: Batch, ids: Sequence[ElementId], devices: Sequence[Device]) -> bytes:
-    """Pack the last column: all clicks, in the order in which they were made."""
-    clicks = batch.clicks
-    if clicks is UNSET:
-        return _NO_CLICKS
-    # Without a loop of Python's own: map, accumulate and pack run in C, 0.3 µs a click.
-    records = map(
-        _CLICK.pack,
-        map(ids.__getitem__, clicks.elements),
-        accumulate(clicks.delta_ms),
-        *(clicks.x_px, clicks.y_px, clicks.w_px, clicks.h_px),
-        *_spread(clicks, batch.geometries),
-        *(clicks.nth, clicks.x_frac, clicks.y_frac, clicks.kinds),
-        repeat(devices[0]) if len(devices) == 1 else map(devices.__getitem__, clicks.geometries),
-    )
-    return encode_bytes(b"".join(records))
-
-
-_NO_CLICKS = encode_bytes(b"")
-
-
-def _spread(clicks: Clicks, geometries: Sequence[Geometry]) -> Iterable[Iterator[int]]:
-    """Return the four sizes of the window and the document, each by click."""
-    if len(geometries) == 1:
-        return map(repeat, geometries[0])
-    return [map(column.__getitem__, clicks.geometries) for column in zip(*geometries, strict=True)]
-
-
 def _used_indices(batch: Batch) -> set[int]:
-    used: set[int] = set()
-    if batch.clicks is not UNSET:
-        used.update(batch.clicks.elements)
+    used = used_elements(batch)
     if batch.sections is not UNSET:
         used.update(section[0] for section in batch.sections)
     if batch.view.exit_section is not UNSET:
@@ -339,7 +304,7 @@ def _build_layout(batch: Batch, key: LayoutKey, ids: Sequence[ElementId], arriva
     return LayoutRow(
         key=key,
         captured_at=instant(arrival.received_ms),
-        version=_layout_version(placed),
+        version=_layout_version(placed) if layout.structure is UNSET else layout.structure,
         title=layout.title,
         size=LayoutSize(*batch.geometries[-1]),
         elements=Boxes(list(placed), *([column[place] for place in kept] for column in columns)),
@@ -349,6 +314,7 @@ def _build_layout(batch: Batch, key: LayoutKey, ids: Sequence[ElementId], arriva
         section_words=[box[5] for box in sections],
         section_images=[box[6] for box in sections],
         section_titles=[box[7] for box in sections],
+        has_structure=layout.structure is not UNSET,
     )
 
 

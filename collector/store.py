@@ -1,8 +1,8 @@
-"""Facts: view reports with their clicks, and their ledger entries; written by whole flushes, read by whole flushes.
+"""Facts: view reports with what lies beside them, and their ledger entries; written by whole flushes.
 
 A flush is one transaction: the ledger decides which batches are new, then dictionaries and layouts, then one COPY.
 Writing the same flush again, after a COMMIT whose answer was lost, changes nothing and tells the same result. This
-module alone reads and writes the tables of facts.
+module alone writes the tables of facts; it offers what `facts` reads back of them beside.
 """
 
 import datetime
@@ -15,6 +15,20 @@ import asyncpg
 
 from collector.catalog import Dictionaries, write_elements, write_pages
 from collector.db import Conn, copy_in
+from collector.facts import (
+    SECTION_FIELDS,
+    VIEW_FIELDS,
+    Packed,
+    PackedSignals,
+    PageRange,
+    copy_sections,
+    copy_view_reports,
+    load_clicks,
+    load_moves,
+    load_page_moves,
+    load_page_signals,
+    load_signals,
+)
 from collector.ids import FlushId, ShardKey, flush_id
 from collector.layouts import write_layouts
 from collector.ledger import (
@@ -30,7 +44,6 @@ from collector.ledger import (
     write_entries,
 )
 from collector.partitions import ensure_partitions
-from collector.pgcopy import Columns
 from collector.rows import VIEW_REPORT_COLUMNS, BatchRows, pack_prefix
 
 __all__ = [
@@ -41,14 +54,20 @@ __all__ = [
     "Dictionaries",
     "Flush",
     "FlushIds",
-    "PackedClicks",
+    "Packed",
+    "PackedSignals",
+    "PageRange",
     "PendingFlush",
     "copy_sections",
     "copy_view_reports",
     "ensure_partitions",
     "load_clicks",
+    "load_moves",
+    "load_page_moves",
+    "load_page_signals",
     "load_pending_flushes",
     "load_pending_shards",
+    "load_signals",
     "load_writer",
     "prune_ledger",
     "settle",
@@ -56,47 +75,13 @@ __all__ = [
     "write_parts",
 ]
 
-VIEW_FIELDS: Columns = (
-    ("view_id", ">i8"),
-    ("visitor_key", ">i8"),
-    ("page_id", ">i8"),
-    ("device", ">i2"),
-    ("navigation", ">i2"),
-    ("seq", ">i4"),
-    ("started_us", ">i8"),
-    ("local_day", ">i4"),
-    ("active_ms", ">i4"),
-    ("engaged_ms", ">i4"),
-    ("viewport_w_px", ">i4"),
-    ("viewport_h_px", ">i4"),
-    ("doc_w_px", ">i4"),
-    ("doc_h_px", ">i4"),
-    ("depth_px", ">i4"),
-    ("depth_doc_h_px", ">i4"),
-    ("exit_section_id", ">i8"),
-    ("bot_signs", ">i4"),
-    ("flush_id", ">i8"),
-)
-"""What `copy_view_reports` yields: `started_us` is in µs and `local_day` in days since 2000-01-01 (`pgcopy.EPOCH_MS`,
-`EPOCH_DAY`), `exit_section_id` is 0 where there is none (no id is 0)."""
-
-SECTION_FIELDS: Columns = (
-    ("view_id", ">i8"),
-    ("page_id", ">i8"),
-    ("seq", ">i4"),
-    ("section_id", ">i8"),
-    ("section_ms", ">i4"),
-    ("section_flags", ">i2"),
-    ("flush_id", ">i8"),
-)
-"""What `copy_sections` yields: the arrays of the view reports, one row per section."""
-
 _SEQUENCE_BITS = 6
 REFUSALS = (
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.ProgramLimitExceededError,
     asyncpg.ProtocolViolationError,  # what Postgres says of packed rows whose lengths do not add up
+    asyncpg.DatatypeMismatchError,  # and of those whose arrays then seem to be of another type
     ValueError,
     struct.error,
     OverflowError,
@@ -106,39 +91,6 @@ REFUSALS = (
 _LOAD_WRITER: Final[LiteralString] = """\
 -- store.load_writer
 select nextval('flush_writers')
-"""
-
-_LOAD_CLICKS: Final[LiteralString] = """\
--- store.load_clicks
-select array_agg(view_id) as view_ids, array_agg(flush_id) as flush_ids, array_agg(length(clicks)) as lengths,
-    string_agg(clicks, ''::bytea) as packed
-from view_reports
-where shard_key = $1
-  and fact_day = any($2::date[])
-  and flush_id = any($3::bigint[])
-  and clicks <> ''
-  and ($4::bigint[] is null or view_id = any($4::bigint[]))
-"""
-
-_COPY_VIEW_REPORTS: Final[LiteralString] = """\
--- store.copy_view_reports
-select view_id, visitor_key, page_id, device, navigation, seq, started_at, local_day, active_ms, engaged_ms,
-    viewport_w_px, viewport_h_px, doc_w_px, doc_h_px, depth_px, depth_doc_h_px,
-    coalesce(exit_section_id, 0), bot_signs, flush_id
-from view_reports
-where shard_key = $1
-  and fact_day = any($2::date[])
-  and flush_id = any($3::bigint[])
-"""
-
-_COPY_SECTIONS: Final[LiteralString] = """\
--- store.copy_sections
-select view_id, page_id, seq, section.id, section.ms, section.flags, flush_id
-from view_reports
-cross join unnest(section_ids, section_ms, section_flags) as section (id, ms, flags)
-where shard_key = $1
-  and fact_day = any($2::date[])
-  and flush_id = any($3::bigint[])
 """
 
 
@@ -174,19 +126,6 @@ class FlushIds:
         else:
             self._last = (last_ms + 1, 0)
         return flush_id(self._last[0], self.writer << _SEQUENCE_BITS | self._last[1])
-
-
-@dataclass(frozen=True, slots=True)
-class PackedClicks:
-    """The clicks of some reports: of each its view, its flush and the bytes that its clicks take in `packed`, in order.
-
-    `packed` holds records of `rows.CLICK_FIELDS`.
-    """
-
-    view_ids: list[int]
-    flush_ids: list[int]
-    lengths: list[int]
-    packed: bytes
 
 
 async def load_writer(conn: Conn) -> int:
@@ -256,25 +195,6 @@ async def write_parts(
             yield part, stored
 
 
-async def copy_view_reports(conn: Conn, shard_key: ShardKey, flushes: Sequence[PendingFlush]) -> bytes:
-    """Return the view reports of these flushes as a binary COPY stream of `VIEW_FIELDS`, in no order."""
-    return await _copy_out(conn, _COPY_VIEW_REPORTS, shard_key, flushes)
-
-
-async def copy_sections(conn: Conn, shard_key: ShardKey, flushes: Sequence[PendingFlush]) -> bytes:
-    """Return the sections of these flushes' view reports as a binary COPY stream of `SECTION_FIELDS`, in no order."""
-    return await _copy_out(conn, _COPY_SECTIONS, shard_key, flushes)
-
-
-async def load_clicks(
-    conn: Conn, shard_key: ShardKey, flushes: Sequence[PendingFlush], view_ids: Sequence[int] | None = None
-) -> PackedClicks:
-    """Return the clicks of these flushes, of these views alone if any are named, in no order of reports."""
-    row = await conn.fetchrow(_LOAD_CLICKS, shard_key, *_places(flushes), view_ids)
-    assert row is not None
-    return PackedClicks(row["view_ids"] or [], row["flush_ids"] or [], row["lengths"] or [], row["packed"] or b"")
-
-
 async def _write_facts(conn: Conn, flush: Flush, rows: Sequence[BatchRows], known: Dictionaries) -> None:
     if not rows:
         return
@@ -295,18 +215,3 @@ def _pack(flush: Flush, columns: Sequence[str], tails: Iterable[tuple[ShardKey, 
             prefix = prefixes[key] = pack_prefix(columns, key, flush.fact_day, flush.flush_id)
         yield prefix
         yield tail
-
-
-async def _copy_out(conn: Conn, query: LiteralString, shard_key: ShardKey, flushes: Sequence[PendingFlush]) -> bytes:
-    chunks: list[bytes] = []
-
-    # A coroutine, not a file: asyncpg would hand each write to another thread.
-    async def take(chunk: bytes) -> None:
-        chunks.append(chunk)
-
-    await conn.copy_from_query(query, shard_key, *_places(flushes), output=take, format="binary")
-    return b"".join(chunks)
-
-
-def _places(flushes: Sequence[PendingFlush]) -> tuple[list[datetime.date], list[int]]:
-    return sorted({flush.fact_day for flush in flushes}), [flush.flush_id for flush in flushes]

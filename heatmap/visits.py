@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 from collector import bots
 from collector.ids import WHOLE_SITE, Audience, Device, FlushId, PageId, SectionId, ViewId, VisitorKey
+from collector.visitor import is_kept
 
 SESSION_GAP = timedelta(minutes=30)
 """Views of one visitor with less than this between activities are one session (DEFINITIONS, "session")."""
@@ -37,9 +38,10 @@ Sections: TypeAlias = dict[SectionId, tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What sessions need of a view. Page, device, visitor and day are those of its first stored report.
+    """What sessions need of a view. Page, device and day are those of its first stored report.
 
-    `audience` is the one under which the rollups count it.
+    So is the visitor, unless a later report has an id that the browser keeps. `audience` is the one under which the
+    rollups count it.
     """
 
     view_id: ViewId
@@ -137,8 +139,9 @@ class Tally:
 
 
 def merge_states(first: ViewState, other: ViewState) -> ViewState:
-    """Return what both say together: `first` names page, device, visitor and day; clicks and audience are its own.
+    """Return what both say together: `first` names page, device and day; clicks and audience are its own.
 
+    It names the visitor, too, unless only the other has an id that the browser keeps: consent may come in mid-view.
     Present values come from the higher `seq`, totals never decrease, the earliest start is the least delayed one, and
     a sign once seen stays.
     """
@@ -146,6 +149,7 @@ def merge_states(first: ViewState, other: ViewState) -> ViewState:
     deepest = max(first, other, key=lambda state: (state.depth_px, -state.depth_doc_h_px))
     visit = replace(
         first.visit,
+        visitor_key=_choose_visitor(first.visit.visitor_key, other.visit.visitor_key),
         started_at=min(first.visit.started_at, other.visit.started_at),
         active_ms=max(first.visit.active_ms, other.visit.active_ms),
         engaged_ms=max(first.visit.engaged_ms, other.visit.engaged_ms),
@@ -162,6 +166,10 @@ def merge_states(first: ViewState, other: ViewState) -> ViewState:
         bot_signs=first.bot_signs | other.bot_signs,
         click_flushes=first.click_flushes,
     )
+
+
+def _choose_visitor(first: VisitorKey, other: VisitorKey) -> VisitorKey:
+    return other if is_kept(other) and not is_kept(first) else first
 
 
 def add_clicks(state: ViewState, clicks: int, flushes: Iterable[FlushId]) -> ViewState:

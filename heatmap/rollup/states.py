@@ -54,6 +54,7 @@ from unnest(
     section_ids, section_ms, section_flags, click_flushes
 )
 on conflict (shard_key, view_id) do update set
+    visitor_key = excluded.visitor_key,
     started_at = excluded.started_at,
     active_ms = excluded.active_ms,
     engaged_ms = excluded.engaged_ms,
@@ -100,7 +101,7 @@ async def load_visits(conn: Conn, shard_key: ShardKey, visitor_keys: Iterable[Vi
 
 
 async def write_states(conn: Conn, shard_key: ShardKey, states: Sequence[ViewState], now: datetime) -> None:
-    """Insert or replace the states; page, device, visitor and day of a view stay as they were first stored."""
+    """Insert or replace the states; page, device and day of a view stay as they were first stored."""
     await conn.execute(
         _WRITE_STATES,
         shard_key,

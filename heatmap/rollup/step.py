@@ -105,7 +105,8 @@ async def count_flushes(
         cells[row] = merge_cells([cells[row], fresh_cells]) if row in cells else fresh_cells
     # A day's part is named by its highest flush, which no other step ever holds.
     await write_parts(conn, shard_key, max(flush.flush_id for flush in flushes), cells)
-    before = await load_visits(conn, shard_key, {state.visit.visitor_key for state in new.values()})
+    touched = {state.visit.visitor_key for state in (*old.values(), *new.values())}
+    before = await load_visits(conn, shard_key, touched)
     await write_tally(conn, shard_key, build_tally(old, new, before))
     if new:
         await write_states(conn, shard_key, list(new.values()), now)
@@ -136,7 +137,7 @@ def group_cells(clicks: ClickRows, states: Mapping[ViewId, ViewState]) -> dict[R
 def build_tally(old: Mapping[ViewId, ViewState], new: Mapping[ViewId, ViewState], before: Iterable[Visit]) -> Tally:
     """Return the differences that turn what `old` states gave to the rollups into what `new` ones give.
 
-    `before` are all visits, as stored, of the visitors of `new`.
+    `before` are all visits, as stored, of the visitors of both.
     """
     tally = Tally()
     for view_id, state in new.items():

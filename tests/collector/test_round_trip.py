@@ -22,8 +22,9 @@ from collector.devices import device_class, width_class
 from collector.ids import FlushId, PageId, shard_key, text_id
 from collector.layouts import load_layouts
 from collector.ledger import PendingFlush
+from collector.packing import CLICK_FIELDS
 from collector.paths import canonical_path
-from collector.rows import CLICK_FIELDS, Arrival, RowBuilder, decode_rows, encode_rows
+from collector.rows import Arrival, RowBuilder, decode_rows, encode_rows
 from collector.sites import NewSite, Site, add_site
 from collector.visitor import visitor_key
 from collector.wire import MAX_KEY_DEPTH, MAX_KEY_LENGTH, Batch, decode_batch

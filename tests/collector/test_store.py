@@ -14,8 +14,8 @@ from collector import store
 from collector.catalog import Dictionaries, load_elements, load_page, load_pages
 from collector.ids import Device, flush_id, text_id
 from collector.layouts import load_layout_ages, load_layouts
+from collector.packing import CLICK_FIELDS
 from collector.pgcopy import EPOCH_DAY, EPOCH_MS, read_rows
-from collector.rows import CLICK_FIELDS
 
 KEYS = [256]
 
@@ -68,7 +68,7 @@ async def test_a_flush_is_read_back_as_it_was_sent(conn):
 
 
 async def test_packed_clicks_can_be_read_as_rows(conn):
-    """The view `clicks` shows every click with the values of the wire, for people who write SQL, and its kind's parts."""
+    """The view `clicks` shows every click with the values of the wire and what its kind says, for people."""
     wire = wire_batch()
     wire["c"]["k"] = [0, 3 + 2 * 4 + 16 + 64]
     await store.write_batches(conn, flush_of(batch_rows(wire), flush_id=77), Dictionaries())
