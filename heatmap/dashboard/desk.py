@@ -13,6 +13,7 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from collector.bundles import load_bundles
 from collector.db import Pool
 from collector.errors import NotFoundError
 from collector.ids import SiteId
@@ -45,6 +46,8 @@ class Desk:
     templates: Environment
     static: Mapping[str, StaticFile]
     drawings: asyncio.Semaphore
+    script: str
+    """The snippet as it is built, which pinned tags name."""
     now: Callable[[], datetime]
 
     def render(self, template: str, **values: object) -> str:
@@ -85,7 +88,9 @@ class Desk:
 def open_desk(settings: Settings, pool: Pool, now: Callable[[], datetime]) -> Desk:
     """Return the dashboard's means, its templates and static files read from the package."""
     static = load_static(_ROOT / "static")
-    return Desk(settings, pool, open_templates(static), static, asyncio.Semaphore(DRAWINGS_AT_ONCE), now)
+    return Desk(
+        settings, pool, open_templates(static), static, asyncio.Semaphore(DRAWINGS_AT_ONCE), load_bundles().present, now
+    )
 
 
 def load_static(folder: Path) -> dict[str, StaticFile]:

@@ -21,10 +21,11 @@ from collector.sites import (
     load_first_event_at,
     load_sites,
 )
-from collector.snippet import build_tag
+from collector.snippet import SnippetFlag, build_pinned_tag, build_tag
 from heatmap.dashboard.charts import CurveChart, build_sparkline
 from heatmap.dashboard.desk import Desk
 from heatmap.dashboard.gate import redirect
+from heatmap.dashboard.recipes import build_rocket_loader_tag, load_consent_recipes, load_wordpress_recipe
 from heatmap.reports import PageFigures, ReportQuery, load_site_report
 
 CARD_DAYS = 7
@@ -42,6 +43,14 @@ class SiteCard:
     sparkline: CurveChart
     latest: str
     is_receiving: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A setting of a site's script in words."""
+
+    meaning: str
+    value: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +96,34 @@ async def show_install(desk: Desk, request: web.Request) -> web.Response:
     site = await desk.load_site(request)
     async with desk.pool.acquire() as conn:
         first_event_at = await load_first_event_at(conn, site)
+    origin = desk.origin(request)
     return desk.page(
         "install.html",
         site=site,
         screen="install",
         first_event_at=first_event_at,
-        snippet=build_tag(desk.origin(request), site.key),
+        origin=origin,
+        snippet=build_tag(origin, site.key),
+        pinned=build_pinned_tag(origin, site.filling, desk.script),
+        rocket_loader=build_rocket_loader_tag(origin, site.key),
+        wordpress=load_wordpress_recipe(origin, site.key),
+        consent=load_consent_recipes(),
+        choices=_list_choices(site),
+        honours_gpc=SnippetFlag.IGNORE_GPC not in site.snippet_flags,
     )
+
+
+def _list_choices(site: Site) -> list[Choice]:
+    """Return the settings of a site's script, as the install page tells them."""
+    flags = site.snippet_flags
+    claims = {
+        "Forms, selections, downloads, web vitals and the like are watched": SnippetFlag.SIGNALS in flags,
+        "Nothing is recorded before the visitor has agreed": SnippetFlag.CONSENT_FIRST in flags,
+        "What follows # in an address is part of the page": SnippetFlag.HASH_ROUTES in flags,
+        "Global Privacy Control and Do Not Track are honoured": SnippetFlag.IGNORE_GPC not in flags,
+    }
+    params = Choice("Query parameters that are part of an address", ", ".join(site.params) or "none")
+    return [*(Choice(claim, "yes" if is_true else "no") for claim, is_true in claims.items()), params]
 
 
 def read_site_form(form: SiteForm) -> NewSite:
