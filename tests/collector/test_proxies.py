@@ -19,10 +19,12 @@ import yaml
 from wire_batches import KEY, encode, wire_batch
 
 from collector.db import Pool
+from collector.snippet import KEY_PLACE, Bundles, Module
 
 ROOT = Path(__file__).parents[2]
 SECTION = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## Behind a proxy\n")[1].split("\n## ")[0]
 TIMEOUT_S = 30
+MODULE = Module("signals", b"export function start() {}\n" * 50)
 NGINX_MAIN = """\
 {user}
 daemon off;
@@ -160,14 +162,16 @@ async def test_batches_pass_however_they_are_sent(start_proxied) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["br", "gzip", "identity"])
-async def test_the_snippet_passes_as_the_collector_compressed_it(start_proxied, encoding: str) -> None:
+@pytest.mark.parametrize("path", [f"/s/{KEY}.js", f"/s/m/{MODULE.address}.js"], ids=["snippet", "module"])
+async def test_scripts_pass_as_the_collector_compressed_them(start_proxied, path: str, encoding: str) -> None:
     """The bytes, their encoding and their tag are the collector's own, where the proxy compresses other answers too."""
-    proxied = await start_proxied()
+    proxied = await start_proxied(bundles=Bundles(KEY_PLACE * 50, modules=(MODULE,)))
     asked = {"Accept-Encoding": encoding}
     async with (
-        (await proxied.client()).get(f"/s/{KEY}.js", headers=asked) as through,
-        proxied.collector.client.get(f"/s/{KEY}.js", headers=asked) as direct,
+        (await proxied.client()).get(path, headers=asked) as through,
+        proxied.collector.client.get(path, headers=asked) as direct,
     ):
+        assert through.status == 200
         assert through.headers.get("Content-Encoding") == (None if encoding == "identity" else encoding)
         assert await through.read() == await direct.read()
         assert through.headers["ETag"] == direct.headers["ETag"]
