@@ -1,72 +1,55 @@
-/** Trusted clicks: where, on which element, and where inside it. One layout read per click; nothing grows with the page. */
+/** Trusted clicks: where, on which element, and with what. One layout read per click; nothing grows with the page. */
 import { pressedElement } from './element';
-import { listen, type Stop } from './guard';
-import { readGeometry } from './screen';
-import { type Click, KEYBOARD, MOUSE, PEN, TOUCH } from './wire';
-
-/** A click before it has a name, a time and a number. */
-export type RawClick = Omit<Click, 'atMs' | 'key' | 'nth'>;
+import { listen } from './guard';
+import { isIgnored, type Place, placeIn } from './screen';
+import { traitsOf } from './traits';
+import { KEYBOARD, MIDDLE, MOUSE, PEN, SECONDARY, TOUCH } from './wire';
 
 /** A click on a label makes the browser send a second one to its control within this time, ms. */
 const ECHO_MS = 100;
 
-/** Calls `emit` for each trusted click with the element that was meant. */
-export function observeClicks(emit: (element: Element, click: RawClick) => void): Stop {
+/** Marks of automation: a click that a script made, and a trusted one before any pointer or key. */
+export const SCRIPTED = 4;
+export const UNPROMPTED = 8;
+
+/** Watches one window; calls `emit` for each click with the element that was meant, and `mark` with marks of automation. */
+export function observeClicks(
+  emit: (element: Element, place: Place, kind: number) => void,
+  mark: (bit: number) => void,
+  target: EventTarget = window,
+): void {
   // Safari 15 and Firefox 90 send clicks without a pointerType, so the press before tells.
-  let pressedWith = '';
-  let echo: Element | null = null;
+  let pressedWith: string | undefined;
+  let echo: Element | null | undefined;
   let echoUntil = 0;
 
-  const onClick = (event: MouseEvent) => {
-    const innermost = event.composedPath()[0];
-    if (!event.isTrusted || !(innermost instanceof Element)) return;
-    if (innermost === echo && event.timeStamp < echoUntil) {
-      echo = null;
-      return;
-    }
-    const label = innermost.closest('label');
-    echo = label && !label.control?.contains(innermost) ? label.control : null;
-    echoUntil = event.timeStamp + ECHO_MS;
-    const kind = kindOf(event, pressedWith);
-    const element = pressedElement(innermost);
-    emit(element, place(element, event, kind));
-  };
-
-  const stops = [
-    listen(document, 'pointerdown', (event: PointerEvent) => {
-      pressedWith = event.pointerType;
-    }),
-    listen(document, 'click', onClick),
-  ];
-  return () => {
-    for (const stop of stops) stop();
-  };
-}
-
-function kindOf(event: MouseEvent, pressedWith: string): number {
-  const pointer = (event as PointerEvent).pointerType;
-  if (!event.detail && !pointer) return KEYBOARD;
-  return { touch: TOUCH, pen: PEN }[pointer || pressedWith] ?? MOUSE;
-}
-
-function place(element: Element, event: MouseEvent, kind: number): RawClick {
-  const { left, top, width, height } = element.getBoundingClientRect();
-  const isKey = kind === KEYBOARD;
-  const x = isKey ? left + width / 2 : event.clientX;
-  const y = isKey ? top + height / 2 : event.clientY;
-  return {
-    x: Math.round(x + scrollX),
-    y: Math.round(y + scrollY),
-    fx: share(x - left, width),
-    fy: share(y - top, height),
-    w: Math.round(width),
-    h: Math.round(height),
-    geometry: readGeometry(),
-    kind,
-  };
-}
-
-/** `part` of `whole` in 255ths; a box without extent has its clicks at 0. */
-function share(part: number, whole: number): number {
-  return whole > 0 ? Math.min(255, Math.max(0, Math.round((part / whole) * 255))) : 0;
+  listen(
+    'pointerdown keydown',
+    (event: PointerEvent) => {
+      if (event.isTrusted) pressedWith = event.pointerType ?? '';
+    },
+    target,
+  );
+  listen(
+    'click auxclick contextmenu',
+    (event: PointerEvent) => {
+      const { type, button, timeStamp } = event;
+      const innermost = event.composedPath()[0] as Element;
+      if (!event.isTrusted) return mark(SCRIPTED);
+      // The right button sends an auxclick as well.
+      if ((type === 'auxclick' && button !== 1) || isIgnored(innermost)) return;
+      if (innermost === echo && timeStamp < echoUntil) return;
+      const { control } = innermost.closest('label') ?? {};
+      echo = control?.contains(innermost) ? null : control;
+      echoUntil = timeStamp + ECHO_MS;
+      if (pressedWith === undefined) mark(UNPROMPTED);
+      const element = pressedElement(innermost);
+      const pointer = event.pointerType || pressedWith;
+      const isKey = !event.detail && !event.pointerType;
+      const kind = isKey ? KEYBOARD : pointer === 'touch' ? TOUCH : pointer === 'pen' ? PEN : MOUSE;
+      const which = type === 'click' ? 0 : button === 1 ? MIDDLE : SECONDARY;
+      emit(element, placeIn(element, isKey ? undefined : event), kind + which + traitsOf(element, event));
+    },
+    target,
+  );
 }

@@ -1,34 +1,66 @@
 /** Keeps every fault of ours away from the host page: each function the browser calls is wrapped here, and only here. */
 
-/** Undoes what an observer did. */
-export type Stop = () => void;
+/** So many faults, and the script does more harm than good here. */
+const MAX_FAULTS = 10;
+
+const stopper = new AbortController();
+let faults = 0;
+let report: (name: string) => void = () => {};
+
+/** Ends everything that was begun here: no listener, timer or observer of ours does anything from now on. */
+export function stopAll(): void {
+  stopper.abort();
+}
+
+/** Calls `tell` with the name of the last fault once there were too many. */
+export function watchFaults(tell: (name: string) => void): void {
+  report = tell;
+}
 
 /** Returns `call` with one try/catch around it; what it throws is nobody's business but ours, and ends here. */
 export function guarded<T extends unknown[]>(call: (...args: T) => void): (...args: T) => void {
   return (...args) => {
     try {
-      call(...args);
-    } catch {
-      // The page must not notice.
+      if (!stopper.signal.aborted) call(...args);
+    } catch (error) {
+      // The page must not notice. The report itself may fail as well, and then it ends here, too.
+      if (++faults === MAX_FAULTS) guarded(report)(`${(error as Error)?.name}`);
     }
   };
 }
 
-/** Calls `handler` for each of the space-separated event `types`, in the capture phase and passively. */
-export function listen<E extends Event>(target: EventTarget, types: string, handler: (event: E) => void): Stop {
-  const options = { capture: true, passive: true };
+/** Calls `handler` for each of the space-separated event `types`, before the page's own listeners and passively. */
+export function listen<E extends Event>(
+  types: string,
+  handler: (event: E) => void,
+  target: EventTarget = window,
+): void {
   const listener = guarded(handler) as (event: Event) => void;
-  const names = types.split(' ');
-  for (const name of names) target.addEventListener(name, listener, options);
-  return () => {
-    for (const name of names) target.removeEventListener(name, listener, options);
-  };
+  for (const type of types.split(' '))
+    target.addEventListener(type, listener, { capture: true, passive: true, signal: stopper.signal });
 }
 
-/** Calls `work` once when the browser has nothing better to do, at the latest after `timeoutMs`. */
-export function whenIdle(work: () => void, timeoutMs = 1000): void {
-  const task = guarded(work);
+/** Calls `work` once after `ms`, and returns what `clearTimeout` takes. */
+export function after(ms: number, work: () => void): number {
+  return window.setTimeout(guarded(work), ms);
+}
+
+/** Calls `work` once when the browser has nothing better to do, at the latest after a second. */
+export function whenIdle(work: () => void): void {
   // Safari has no requestIdleCallback.
-  if ('requestIdleCallback' in window) requestIdleCallback(task, { timeout: timeoutMs });
-  else setTimeout(task, 50);
+  if ('requestIdleCallback' in window) requestIdleCallback(guarded(work), { timeout: 1000 });
+  else after(50, work);
+}
+
+/** Returns a function that has `work` done in the next frame, where reading a layout costs nothing; once, however often it is called. */
+export function inFrame(work: () => void): () => void {
+  let isPlanned = false;
+  const run = guarded(() => {
+    isPlanned = false;
+    work();
+  });
+  return () => {
+    if (!isPlanned) requestAnimationFrame(run);
+    isPlanned = true;
+  };
 }

@@ -1,7 +1,11 @@
-/** What the core offers to the modules that it loads later. Types only: the core builds one, in snippet.ts. */
-import type { Stop } from './guard';
+/**
+ * What the core offers to the modules that it loads later. The core hands over a plain tuple, as each name would cost it bytes;
+ * the build wraps every module so that it gets a `Host` made of that.
+ */
+import { pressedElement } from './element';
+import { isIgnored, type Place, readGeometry } from './screen';
 import type { Section } from './sections';
-import type { Batch, Click, Dictionary, Key, LayoutPart } from './wire';
+import { type Batch, type Click, type Dictionary, indexOf, type Key, type LayoutPart } from './wire';
 
 /** What a module hears: its name, and what belongs to it. */
 export type News =
@@ -14,21 +18,53 @@ export type News =
   /** `jalki(name, …)` was called, and it is not a command of the core. */
   | ['call', ...unknown[]]
   /** A batch was sent, and this is the status of its answer; 0: none. */
-  | ['sent', Batch, number];
+  | ['sent', Batch, number]
+  /** Nothing is recorded any more. */
+  | ['stop'];
 
-/** The core, as modules see it. */
-export interface Host {
-  readonly siteKey: string;
+/** What is known of the site, and may change. */
+export interface Site {
+  siteKey: string;
   /** Settings of the site: 1 signals, 2 consent first, 4 hash routes, 8 record in spite of GPC and DNT. */
-  readonly flags: number;
+  flags: number;
   /** Where batches are posted. */
   endpoint: string;
   /** Kept visitor id, 32 hexadecimal digits; empty in the counting mode. */
   user: string;
+}
+
+type AddSignal = (
+  kind: number,
+  element: Element | null,
+  value?: number,
+  extra?: number,
+  text?: string,
+  atMs?: number,
+) => void;
+type AddPlace = (element: Element, place: Place, kind: number) => void;
+
+/** What the core hands to a module: in this order, what `Host` says. `look` reads what is replaced from view to view. */
+export type Offer = readonly [
+  site: Site,
+  calls: readonly unknown[][],
+  hearers: ((...news: News) => void)[],
+  waiting: readonly Batch[],
+  look: () => readonly [(element: Element) => Key, readonly Section[], readonly Element[]],
+  addSignal: AddSignal,
+  takeClick: AddPlace,
+  addMove: (element: Element, place: Place) => void,
+  act: (atMs: number) => void,
+  openBatch: () => Batch,
+  push: (batch: Batch) => void,
+  stop: () => void,
+];
+
+/** The core, as modules see it. */
+export interface Host extends Site {
   /** Calls that came before a module could hear them: [clockMs, name, …]. */
-  readonly calls: unknown[][];
+  readonly calls: readonly unknown[][];
   /** Batches without an answer. */
-  readonly waiting: () => Batch[];
+  readonly waiting: readonly Batch[];
   /** Returns the key of an element in the present view. */
   identify(element: Element): Key;
   /** Returns what a person would say was pressed. */
@@ -36,29 +72,62 @@ export interface Host {
   /** Returns whether nothing is to be recorded there. */
   isIgnored(element: Element): boolean;
   /** Records a signal of the present view; `atMs` is on `clockMs`, now unless given. */
-  signal(kind: number, element: Element | null, value?: number, extra?: number, text?: string, atMs?: number): void;
+  readonly signal: AddSignal;
+  /** Records a click, a place of the pointer or an act that the core cannot see: in a frame, of a video. */
+  readonly click: AddPlace;
+  move(element: Element, place: Place): void;
+  act(atMs: number): void;
   /** The sections of the present view, as last measured. */
   sections(): readonly Section[];
   /** Elements clicked in the present view, at most 100. */
   acted(): readonly Element[];
-  /** Sends a layout with what is known of the present view. */
+  /** Sends a layout, with the keys that it names, and what is known of the present view. */
   push(part: { l: LayoutPart }, dictionary: Dictionary): void;
   /** Sends a batch of another page. */
   send(batch: Batch): void;
-  /** Records clicks, moves and acts in the document of a same-origin frame as well. */
-  follow(frame: Document): Stop;
   /** Calls `hear` with all news from now on. */
-  watch(hear: (...news: News) => void): Stop;
+  watch(hear: (...news: News) => void): void;
   /** Ends all recording on this page. */
   stop(): void;
 }
 
-/** A module that is loaded later. */
-export interface Module {
-  start(host: Host): void;
+/** Returns the host that `offer` makes. */
+export function asHost(offer: Offer): Host {
+  const [site, calls, hearers, waiting, look, signal, click, move, act, openBatch, send, stop] = offer;
+  const own = {
+    calls,
+    waiting,
+    signal,
+    click,
+    move,
+    act,
+    send,
+    stop,
+    isIgnored,
+    pressed: pressedElement,
+    identify: (element: Element) => look()[0](element),
+    sections: () => look()[1],
+    acted: () => look()[2],
+    push(part: { l: LayoutPart }, dictionary: Dictionary) {
+      const { w, ...batch } = openBatch();
+      const [exit] = [...look()[1]].sort((one, other) => other.inViewPx - one.inViewPx);
+      const x = exit?.inViewPx ? indexOf(exit.part.key, dictionary) : undefined;
+      send({ ...batch, ...part, w: { ...w, x }, g: [readGeometry()], d: dictionary.entries });
+    },
+    watch(hear: (...news: News) => void) {
+      hearers.push(hear);
+    },
+  };
+  // The site stays the core's own object: what a module changes there, the core sees.
+  return Object.assign(site, own);
 }
 
-/** What differs from page to page, and from one way of installing to another. */
+/** A module that is loaded later, as the core sees it. */
+export interface Module {
+  start(offer: Offer): void;
+}
+
+/** What differs from one way of installing to another. */
 export interface Config {
   readonly endpoint: string;
   readonly siteKey: string;

@@ -1,9 +1,10 @@
 /**
  * Batches on their way: one at a time, kept with their id until the collector has answered, tried again with growing pauses.
- * Lives in memory only.
+ * Lives in memory only; what is kept across pages, with consent, is `consent`'s.
  */
-import { guarded, type Stop } from './guard';
+import { after, guarded } from './guard';
 import { clockMs, isVisible } from './screen';
+import { site } from './site';
 import { type Batch, encode } from './wire';
 
 /** Batches kept while the collector cannot be reached; the oldest gives way. */
@@ -12,154 +13,100 @@ const FIRST_PAUSE_MS = 1000;
 const MAX_PAUSE_MS = 60000;
 /** An answer that takes longer is not waited for, ms. */
 const ANSWER_MS = 30000;
-/** Bodies in flight that may outlive the page, bytes (characters where it is plain): browsers allow 64 KiB in all. */
-const MAX_KEEPALIVE_BYTES = 30000;
+/** Bodies in flight that may outlive the page, characters: browsers allow 64 KiB in all. */
+const MAX_KEEPALIVE_CHARS = 30000;
 /** What was sent this recently is on its way and outlives the page, ms. */
 const RECENT_MS = 500;
 /** Shorter bodies are not worth compressing, characters. */
 const MIN_PACKED_CHARS = 1000;
 
-interface Waiting {
-  readonly batch: Batch;
-  /** Called once the collector has said that it stored the batch; `isWanted`: it would like a layout. */
-  readonly stored: (isLayoutWanted: boolean) => void;
-  /** When it was last sent, on `clockMs`. */
-  sentAt: number;
+/** Batches without an answer, the next one first. */
+export const waiting: Batch[] = [];
+let isBusy = false;
+let failures = 0;
+/** When each was last sent, on `clockMs`. */
+const sentAt = new WeakMap<Batch, number>();
+let onAnswer: (batch: Batch, response?: Response) => void;
+
+/** Calls `hear` with each answer, and without a response where there was none. */
+export function onAnswers(hear: (batch: Batch, response?: Response) => void): void {
+  onAnswer = hear;
 }
 
-/** Sends batches. */
-export interface Queue {
-  push(batch: Batch, stored: (isLayoutWanted: boolean) => void): void;
-  isEmpty(): boolean;
-  /** The page may be about to go: sends everything that has no answer yet, without waiting for one. */
-  leave(): void;
-  stop: Stop;
+/** Sends a batch, after those that wait. */
+export function push(batch: Batch): void {
+  if (waiting.length >= MAX_WAITING) waiting.shift();
+  waiting.push(batch);
+  sendNext();
 }
 
-/** Opens a queue that posts to `endpoint` and calls `emptied` when all is stored. */
-export function openQueue(endpoint: string, emptied: () => void): Queue {
-  const waiting: Waiting[] = [];
-  let isSending = false;
-  let failures = 0;
-  let timer = 0;
+/** The page may be about to go: sends everything that has no answer yet, without waiting for one. */
+export function leave(): void {
+  for (const batch of waiting) {
+    if (batch.l || clockMs() - (sentAt.get(batch) ?? -RECENT_MS) < RECENT_MS) continue;
+    // The same id goes out a second time where the first sending has no answer yet: the collector stores it once.
+    const request = open(batch, true);
+    // Firefox before 133 ignores keepalive.
+    if ('keepalive' in Request.prototype) send(batch, request).catch(() => {});
+    else navigator.sendBeacon(site.endpoint, request.body);
+  }
+}
 
-  const sendNext = guarded(() => {
-    const first = waiting[0];
-    if (isSending || timer || !first) return;
-    isSending = true;
-    // After a failure it goes plain and with the page: what the browser refused once it would refuse each time.
-    post(endpoint, first, !failures, (status, response) => {
-      isSending = false;
-      if (!status || status === 429 || status >= 500) return pause(Number(response?.headers.get('retry-after')) || 0);
+function sendNext(): void {
+  const batch = waiting[0];
+  if (isBusy || !batch) return;
+  isBusy = true;
+  const settle = guarded((response?: Response) => {
+    const status = response?.status ?? 0;
+    let pauseMs = 0;
+    if (!status || status === 429 || status >= 500) {
+      pauseMs = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures++) * (0.5 + Math.random() / 2);
+      pauseMs = Math.max(pauseMs, Number(response?.headers.get('retry-after')) * 1000 || 0);
+    } else {
       failures = 0;
-      remove(first);
-      if (status < 300) first.stored(response?.headers.get('x-jalki-want') === 'layout');
-      if (waiting.length) sendNext();
-      else emptied();
-    });
-  });
-  const pause = (retryAfterS: number) => {
-    const pauseMs = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures++);
-    timer = window.setTimeout(
-      () => {
-        timer = 0;
-        sendNext();
-      },
-      Math.max(retryAfterS * 1000, pauseMs * (0.5 + Math.random() / 2)),
-    );
-  };
-  const remove = (item: Waiting) => {
-    const index = waiting.indexOf(item);
-    if (index >= 0) waiting.splice(index, 1);
-  };
-
-  return {
-    push(batch, stored) {
-      if (waiting.length >= MAX_WAITING) waiting.shift();
-      waiting.push({ batch, stored, sentAt: -RECENT_MS });
+      const index = waiting.indexOf(batch);
+      if (index >= 0) waiting.splice(index, 1);
+    }
+    after(pauseMs, () => {
+      isBusy = false;
       sendNext();
-    },
-    isEmpty: () => !waiting.length,
-    leave() {
-      const now = clockMs();
-      for (const item of waiting) {
-        if (item.batch.l || now - item.sentAt < RECENT_MS) continue;
-        item.sentAt = now;
-        postLast(endpoint, item.batch);
-      }
-    },
-    stop() {
-      clearTimeout(timer);
-    },
-  };
+    });
+    onAnswer(batch, response);
+  });
+  post(batch).then(settle, () => settle());
 }
 
-function stamped(batch: Batch): string {
+/** Rejects where no answer came. After a failure it goes plain and without the page: what was refused once would be refused each time. */
+async function post(batch: Batch): Promise<Response> {
+  const request = open(batch, !failures);
+  // Packing takes a while, which a page that goes does not have.
+  if (!failures && isVisible() && request.body.length > MIN_PACKED_CHARS) {
+    try {
+      // The blob has no type, so it is posted without one and without a preflight, which a header for the packing would cost.
+      const packed = new Blob([request.body]).stream().pipeThrough(new CompressionStream('gzip'));
+      const body = await new Response(packed).blob();
+      return send(batch, { ...request, body }, `${site.endpoint + (site.endpoint.includes('?') ? '&' : '?')}e=gzip`);
+    } catch {}
+  }
+  return send(batch, request);
+}
+
+function send(batch: Batch, request: RequestInit, address = site.endpoint): Promise<Response> {
+  // A page that is left while its batch is being packed sends it plain: only from here on is it on its way.
+  sentAt.set(batch, clockMs());
+  return fetch(address, request);
+}
+
+function open(batch: Batch, keepalive: boolean): RequestInit & { body: string } {
   // Pages replace clocks, and not all replacements know whole numbers.
   batch.t = Math.round(Math.max(Date.now(), batch.t));
-  return encode(batch);
-}
-
-/** Posts and calls `answered` once: with 0 where no answer came. */
-function post(
-  endpoint: string,
-  item: Waiting,
-  isFirst: boolean,
-  answered: (status: number, response?: Response) => void,
-): void {
-  let isOpen = true;
-  const answer = guarded((status: number, response?: Response) => {
-    if (!isOpen) return;
-    isOpen = false;
-    clearTimeout(timer);
-    answered(status, response);
-  });
-  const timer = setTimeout(answer, ANSWER_MS, 0);
-  const body = stamped(item.batch);
-  const send = (packed?: Blob) => {
-    const size = packed?.size ?? body.length;
-    // A page's patched fetch may throw at once.
-    try {
-      // A page that is left while its batch is being packed sends it plain: only from here on is it on its way.
-      item.sentAt = clockMs();
-      // Said in the address: a Content-Encoding header would cost a preflight.
-      fetch(
-        packed ? `${endpoint}?e=gzip` : endpoint,
-        request(packed ?? body, isFirst && size < MAX_KEEPALIVE_BYTES),
-      ).then(
-        (response) => answer(response.status, response),
-        () => answer(0),
-      );
-    } catch {
-      answer(0);
-    }
-  };
-  // Packing takes a while, which a page that goes does not have.
-  if (isFirst && isVisible() && body.length > MIN_PACKED_CHARS) pack(body).then(send, () => send());
-  else send();
-}
-
-/** Resolves to the body as gzip; rejects where the browser cannot. The blob has no type, so it is posted without one. */
-async function pack(body: string): Promise<Blob> {
-  return new Response(new Blob([body]).stream().pipeThrough(new CompressionStream('gzip'))).blob();
-}
-
-/** The same id goes out a second time where the first sending has no answer yet: the collector stores it once. */
-function postLast(endpoint: string, batch: Batch): void {
-  const body = stamped(batch);
-  // Firefox before 133 ignores keepalive.
-  if ('keepalive' in Request.prototype) fetch(endpoint, request(body, true)).catch(() => {});
-  else navigator.sendBeacon(endpoint, body);
-}
-
-function request(body: string | Blob, keepalive: boolean): RequestInit {
+  const body = encode(batch);
   return {
     method: 'POST',
+    // No preflight: a string body is text/plain.
     body,
-    keepalive,
+    keepalive: keepalive && body.length < MAX_KEEPALIVE_CHARS,
     credentials: 'omit',
-    // No preflight: a string body is text/plain, and a blob without a type has none.
-    mode: 'cors',
-    referrerPolicy: 'origin',
+    signal: AbortSignal.timeout?.(ANSWER_MS),
   };
 }

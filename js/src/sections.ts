@@ -1,194 +1,105 @@
-/**
- * Sections in view: time, seen, end seen, exit. Knows boxes in document px that were measured when the browser was idle, so
- * that a scroll costs one pass over at most 100 numbers and no layout read.
- */
-import type { Identify } from './element';
-import { listen, type Stop, whenIdle } from './guard';
+/** Sections of one view: their boxes, measured in idle time; what of them was seen; and how long each was in view. */
 import { findParts, type Part } from './outline';
 import { clockMs, isVisible } from './screen';
-import { type Dictionary, indexOf, keyText, type SectionPart } from './wire';
+import type { Key, SectionPart } from './wire';
 
-/** Continuous time in view that makes a section seen, ms (the Media Rating Council's rule for display). */
-const SEEN_MS = 1000;
-/** The share of a section, or of the viewport, that must be in view. */
+/** Half of a section, or half of the viewport, … (Media Rating Council, display ads, with the clause for tall ones) */
 const SEEN_SHARE = 0.5;
+/** … for one continuous second, ms. */
+const SEEN_MS = 1000;
+export const SEEN = 1;
+export const END_SEEN = 2;
 
-/** Sections in one report at most; the rest goes with the next. */
-const MAX_CHANGED = 200;
-
-const SEEN = 1;
-const END_SEEN = 2;
-
-/** One section of the view. */
+/** A section with what was measured of it. */
 export interface Section {
   part: Part;
-  left: number;
+  /** Where it begins and ends in the document, px. */
   top: number;
-  width: number;
-  height: number;
+  bottom: number;
+  /** Height in view now, px. */
+  inViewPx: number;
   /** Time in view so far, ms. */
   timeMs: number;
   flags: number;
-  /** Height in view now, px. */
-  inViewPx: number;
-  /** When its half, and its end, came into view; 0: not in view. */
-  sinceMs: [number, number];
-  /** What the collector has acknowledged. */
-  storedMs: number;
-  storedFlags: number;
+  /** Since when its half, and its end, are in view; 0: they are not. */
+  halfSince: number;
+  endSince: number;
+  /** What was last reported of it. */
+  reported: string;
 }
 
-/** The sections of one view. */
-export interface Sections {
-  /** Shares engaged time among the sections in view. */
-  charge(ms: number): void;
-  /** Notes what is in view from `topPx` on. */
-  look(topPx: number, viewportPx: number): void;
-  /** Measures the sections anew when the browser is idle; `isStale`: looks for them anew as well. */
-  remeasure(isStale: boolean): void;
-  /** The sections that changed since the collector last acknowledged; `stored` notes that it acknowledged these. */
-  report(dictionary: Dictionary): { changed: SectionPart[]; stored: () => void };
-  /** The section that fills most of the viewport. */
-  exit(dictionary: Dictionary): number | undefined;
-  list(): Section[];
-  stop: Stop;
+/** Those that are there now, and all that were ever there in this view. */
+export let present: Section[] = [];
+let known = new Map<Key, Section>();
+
+/** Begins anew: another view. */
+export function forgetSections(): void {
+  present = [];
+  known = new Map();
 }
 
-/** Watches the sections of the page; `measured` is called after each measurement, `changed` before the first look at it. */
-export function observeSections(identify: Identify, settle: () => void, measured: () => void): Sections {
-  const known = new Map<string, Section>();
-  let present: Section[] = [];
-  let isPlanned = false;
-  let isDue = true;
-  let isStopped = false;
-
-  const measure = () => {
-    isPlanned = false;
-    if (isStopped || !isVisible() || !document.body) return;
-    settle();
-    if (isDue || present.some((section) => !section.part.first.isConnected)) find();
-    for (const section of present) box(section);
-    measured();
-  };
-  const find = () => {
-    isDue = false;
+/** Measures the sections anew, and looks for them where they may be others than before. */
+export function measureSections(identify: (element: Element) => Key, isStale: boolean): void {
+  if (isStale || present.some(({ part }) => !part.first.isConnected)) {
+    for (const section of present) section.inViewPx = section.halfSince = section.endSince = 0;
     present = findParts(identify).map((part) => {
-      const name = keyText(part.key);
-      const section = known.get(name) ?? newSection(part);
-      known.set(name, section);
+      const section = known.get(part.key) ?? {
+        part,
+        top: 0,
+        bottom: 0,
+        inViewPx: 0,
+        timeMs: 0,
+        flags: 0,
+        halfSince: 0,
+        endSince: 0,
+        reported: '0,0',
+      };
       section.part = part;
+      known.set(part.key, section);
       return section;
     });
-    for (const section of known.values()) if (!present.includes(section)) leave(section);
-  };
-  const remeasure = (isStale: boolean) => {
-    isDue ||= isStale;
-    if (isPlanned) return;
-    isPlanned = true;
-    whenIdle(measure);
-  };
-  const resizes = 'ResizeObserver' in window ? new ResizeObserver(() => remeasure(true)) : null;
-  // An async script may run before there is a body.
-  const watch = () => {
-    resizes?.observe(document.body ?? document.documentElement);
-    remeasure(true);
-  };
-  const stopWaiting = listen(document, 'DOMContentLoaded', watch);
-  watch();
-
-  return {
-    remeasure,
-    charge(ms) {
-      const totalPx = present.reduce((sum, section) => sum + section.inViewPx, 0);
-      if (totalPx) for (const section of present) section.timeMs += (ms * section.inViewPx) / totalPx;
-    },
-    look(topPx, viewportPx) {
-      const isSeen = isVisible();
-      for (const section of present) lookAt(section, topPx, viewportPx, isSeen);
-    },
-    report: (dictionary) => report(known.values(), dictionary),
-    exit: (dictionary) => exit(present, dictionary),
-    list: () => present,
-    stop() {
-      isStopped = true;
-      stopWaiting();
-      resizes?.disconnect();
-    },
-  };
-}
-
-function newSection(part: Part): Section {
-  const nothing = {
-    left: 0,
-    top: 0,
-    width: 0,
-    height: 0,
-    timeMs: 0,
-    flags: 0,
-    inViewPx: 0,
-    storedMs: 0,
-    storedFlags: 0,
-  };
-  return { part, sinceMs: [0, 0], ...nothing };
-}
-
-function box(section: Section): void {
-  const first = section.part.first.getBoundingClientRect();
-  const last = section.part.last.getBoundingClientRect();
-  section.left = Math.min(first.left, last.left) + scrollX;
-  section.top = first.top + scrollY;
-  section.width = Math.max(first.right, last.right) + scrollX - section.left;
-  section.height = Math.max(first.bottom, last.bottom) - first.top;
-}
-
-function leave(section: Section): void {
-  section.inViewPx = 0;
-  section.sinceMs = [0, 0];
-}
-
-function lookAt(section: Section, topPx: number, viewportPx: number, isVisiblePage: boolean): void {
-  const { top, height } = section;
-  const bottom = top + height;
-  const inViewPx = Math.max(0, Math.min(bottom, topPx + viewportPx) - Math.max(top, topPx));
-  const isHalf = inViewPx > 0 && inViewPx >= Math.min(height, viewportPx) * SEEN_SHARE;
-  const isEnd = inViewPx > 0 && bottom <= topPx + viewportPx;
-  const now = clockMs();
-  keep(section, SEEN, isVisiblePage && isHalf, now);
-  keep(section, END_SEEN, isVisiblePage && isEnd, now);
-  section.inViewPx = inViewPx;
-}
-
-/** Sets `flag` where its condition held for a continuous second until now, and notes since when it holds. */
-function keep(section: Section, flag: 1 | 2, holds: boolean, now: number): void {
-  const which = (flag - 1) as 0 | 1;
-  const since = section.sinceMs[which];
-  if (since && now - since >= SEEN_MS) section.flags |= flag;
-  section.sinceMs[which] = holds ? since || now : 0;
-}
-
-function report(all: Iterable<Section>, dictionary: Dictionary): ReturnType<Sections['report']> {
-  const changed: SectionPart[] = [];
-  const marks: (() => void)[] = [];
-  for (const section of all) {
-    const ms = Math.round(section.timeMs);
-    const { flags } = section;
-    if ((ms === section.storedMs && flags === section.storedFlags) || changed.length >= MAX_CHANGED) continue;
-    changed.push([indexOf(section.part.key, dictionary), ms, flags]);
-    marks.push(() => {
-      section.storedMs = ms;
-      section.storedFlags = flags;
-    });
   }
-  return {
-    changed,
-    stored: () => {
-      for (const mark of marks) mark();
-    },
-  };
+  for (const section of present) {
+    const { top, bottom } = section.part.first.getBoundingClientRect();
+    section.top = top + scrollY;
+    section.bottom = Math.max(bottom, section.part.last.getBoundingClientRect().bottom) + scrollY;
+  }
 }
 
-function exit(present: readonly Section[], dictionary: Dictionary): number | undefined {
-  let most: Section | undefined;
-  for (const section of present) if (section.inViewPx > (most?.inViewPx ?? 0)) most = section;
-  return most && indexOf(most.part.key, dictionary);
+/** Shares engaged time among the sections in view. */
+export function chargeSections(ms: number): void {
+  const totalPx = present.reduce((sum, section) => sum + section.inViewPx, 0);
+  for (const section of present) section.timeMs += totalPx && (ms * section.inViewPx) / totalPx;
+}
+
+/** Notes what is in view from `topPx` to `bottomPx`. */
+export function lookAtSections(topPx: number, bottomPx: number): void {
+  const now = clockMs();
+  for (const section of present) {
+    const { top, bottom, halfSince, endSince } = section;
+    const inViewPx = Math.max(0, Math.min(bottom, bottomPx) - Math.max(top, topPx));
+    if (halfSince && now - halfSince >= SEEN_MS) section.flags |= SEEN;
+    if (endSince && now - endSince >= SEEN_MS) section.flags |= END_SEEN;
+    const isInView = isVisible() && inViewPx > 0;
+    const isHalf = inViewPx >= Math.min(bottom - top, bottomPx - topPx) * SEEN_SHARE;
+    section.halfSince = isInView && isHalf ? halfSince || now : 0;
+    section.endSince = isInView && bottom <= bottomPx ? endSince || now : 0;
+    section.inViewPx = inViewPx;
+  }
+}
+
+/** Returns the key of the section that fills most of the viewport. */
+export function exitSection(): Key | undefined {
+  return [...present].sort((one, other) => other.inViewPx - one.inViewPx).find(({ inViewPx }) => inViewPx)?.part.key;
+}
+
+/** Returns the sections whose figures changed since they were last taken; `entry` says which key is which in the batch. */
+export function takeChanged(entry: (key: Key) => number): SectionPart[] | undefined {
+  const changed: SectionPart[] = [];
+  for (const section of known.values()) {
+    const figures: [number, number] = [Math.round(section.timeMs), section.flags];
+    if (section.reported !== `${figures}`) changed.push([entry(section.part.key), ...figures]);
+    section.reported = `${figures}`;
+  }
+  return changed[0] && changed;
 }

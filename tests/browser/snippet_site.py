@@ -5,16 +5,19 @@ for time.
 """
 
 import asyncio
+import atexit
 import gzip
 import json
 import os
+import shutil
 import signal
+import subprocess
 import tempfile
 from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +28,8 @@ from find_browser import find_browser
 from playwright.async_api import Browser, BrowserContext, Page
 
 ROOT = Path(__file__).resolve().parents[2]
-SNIPPET = ROOT / "collector" / "dist" / "snippet.js"
+BUILT = ROOT / "collector" / "dist"
+SNIPPET = BUILT / "snippet.js"
 SITE_KEY = "demoKey_01"
 SCRIPT = f'<script async src="/s/{SITE_KEY}.js"></script>'
 TIMEOUT_S = 60
@@ -48,6 +52,10 @@ class SnippetSite:
     """Headers of every page."""
     requested: list[str] = field(default_factory=list)
     """Path of every page asked for."""
+    settings: str = "0"
+    """Settings of the site, as they stand in the script: flags, and parameters of the query."""
+    modules: list[str] = field(default_factory=list)
+    """Every module that was asked for, by its name without the hash."""
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def wait_for(self, condition: Callable[["SnippetSite"], object]) -> Any:
@@ -76,6 +84,11 @@ class SnippetSite:
         seen: dict[str, Batch] = {batch["b"]: batch for batch in self.batches}
         return [click for batch in seen.values() for click in clicks_of(batch)]
 
+    def rows(self, part: str) -> list[dict[str, Any]]:
+        """Return every move (`m`) or signal (`f`) once, with its key and its view's id."""
+        seen: dict[str, Batch] = {batch["b"]: batch for batch in self.batches}
+        return [{**row, "view": batch["w"]["i"]} for batch in seen.values() for row in rows_of(batch, part)]
+
     def sections(self) -> dict[str, tuple[int, int]]:
         """Return the highest (time in view, flags) of each section key."""
         found: dict[str, tuple[int, int]] = {}
@@ -89,19 +102,27 @@ class SnippetSite:
 
 def key_of(batch: Batch, index: int) -> str:
     """Return the key text of a dictionary entry."""
-    parent, step = batch["d"][index]
+    entry = batch["d"][index]
+    if isinstance(entry, str):
+        return entry
+    parent, step = entry
     assert parent < index
     return step if parent < 0 else f"{key_of(batch, parent)}>{step}"
 
 
 def clicks_of(batch: Batch) -> list[dict[str, Any]]:
     """Return the clicks of a batch as rows."""
-    columns = batch.get("c")
+    return [{**row, "geometry": batch["g"][row["g"]]} for row in rows_of(batch, "c")]
+
+
+def rows_of(batch: Batch, part: str) -> list[dict[str, Any]]:
+    """Return clicks (`c`), moves (`m`) or signals (`f`) of a batch as rows, each with its key; None: it has none."""
+    columns = batch.get(part)
     if not columns:
         return []
     assert len({len(column) for column in columns.values()}) == 1
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    return [{**row, "key": key_of(batch, row["e"]), "geometry": batch["g"][row["g"]]} for row in rows]
+    return [{**row, "key": key_of(batch, row["e"]) if row["e"] >= 0 else None} for row in rows]
 
 
 @asynccontextmanager
@@ -112,7 +133,8 @@ async def snippet_site(pages: Mapping[str, str], **options: Any) -> AsyncIterato
     app.add_routes(
         [
             web.post("/v1/events", partial(_collect, site)),
-            web.get("/s/{key}.js", _serve_snippet),
+            web.get("/s/m/{name}.{hash}.js", partial(_serve_module, site)),
+            web.get("/s/{key}.js", partial(_serve_snippet, site)),
             web.get("/{path:.*}", partial(_serve_page, site)),
         ]
     )
@@ -159,7 +181,7 @@ async def undriven_browser(url: str) -> AsyncIterator[None]:
 
 async def _collect(site: SnippetSite, request: web.Request) -> web.Response:
     body = await request.read()
-    is_packed = request.query_string == "e=gzip"
+    is_packed = "e=gzip" in request.query_string
     text = (gzip.decompress(body) if is_packed else body).decode()
     batch = json.loads(text)
     site.faults.extend(f"{error.json_path}: {error.message}" for error in _SCHEMA.iter_errors(batch))
@@ -178,9 +200,32 @@ async def _collect(site: SnippetSite, request: web.Request) -> web.Response:
     return web.Response(status=status or 500, headers=headers)
 
 
-async def _serve_snippet(request: web.Request) -> web.Response:
-    text = SNIPPET.read_text().replace("__JALKI_KEY__", request.match_info["key"])
-    return web.Response(text=text, content_type="text/javascript")
+async def _serve_snippet(site: SnippetSite, request: web.Request) -> web.Response:
+    text = _built("snippet.js").replace("__JALKI_KEY__", request.match_info["key"])
+    return web.Response(text=text.replace("__JALKI_SITE__", site.settings), content_type="text/javascript")
+
+
+async def _serve_module(site: SnippetSite, request: web.Request) -> web.Response:
+    name = request.match_info["name"]
+    site.modules.append(name)
+    return web.Response(text=_built(f"modules/{name}.js"), content_type="text/javascript")
+
+
+@lru_cache
+def _built(name: str) -> str:
+    """Return a script as its sources make it: built once, as what is committed is compared with that elsewhere."""
+    return (_build() / name).read_text()
+
+
+@lru_cache
+def _build() -> Path:
+    node = shutil.which("node")
+    if node is None or not (ROOT / "js" / "node_modules" / "esbuild").exists():
+        return BUILT
+    folder = Path(tempfile.mkdtemp(prefix="jalki-built-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    subprocess.run([node, "build.mjs", str(folder)], cwd=ROOT / "js", check=False, timeout=60, capture_output=True)
+    return folder
 
 
 async def _serve_page(site: SnippetSite, request: web.Request) -> web.Response:

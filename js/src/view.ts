@@ -1,0 +1,241 @@
+/** The view being recorded: what the observers saw of it, and the reports that it becomes. One at a time. */
+import { createIdentify } from './element';
+import { actedAt, isRunning, settle } from './engagement';
+import { after } from './guard';
+import { leave, push, waiting } from './queue';
+import { clockMs, type Place, readGeometry } from './screen';
+import { chargeSections, exitSection, forgetSections, lookAtSections, measureSections, takeChanged } from './sections';
+import { site } from './site';
+import { type Batch, type Click, type Columns, type Geometry, type Key, randomHex } from './wire';
+
+/** The first report leaves this long after the view began, ms, so that a view is counted even where nothing happens. */
+const FIRST_MS = 1500;
+/** … and where its page has yet to come: once it stands. */
+const FIRST_ROUTED_MS = 2100;
+/** The view's first click is reported after this long, ms: soon enough to watch it arrive. */
+const CLICK_MS = 1000;
+/** Pause before the second report, ms; each further one is half as long again, up to MAX_PAUSE_MS. */
+const PAUSE_MS = 5000;
+const MAX_PAUSE_MS = 30000;
+/** Clicks, moves and signals wait no longer, ms. */
+const MAX_WAIT_MS = 10000;
+/** So many clicks, moves or signals do not wait at all: they and their keys fill a batch. */
+const MANY = 60;
+/** Elements remembered for a layout. */
+const MAX_ACTED = 100;
+
+/** Marks of automation so far, on this page. */
+let marks = 0;
+/** Returns the key of an element in this view. */
+export let identify: (element: Element) => Key;
+/** Elements that were clicked. */
+export let acted: Element[];
+/** When the view began, Unix ms. */
+export let begunUnixMs = 0;
+/** Its id. */
+export let viewId: string;
+/** Its page stands: it has depth and sections. */
+export let isStanding: boolean;
+
+let isOpen = false;
+let begunAt: number;
+let navigation: number;
+let path: string;
+let columns: { c?: Columns; m?: Columns; f?: Columns };
+let geometries: Geometry[];
+let dictionary: string[];
+let counts: Record<Key, number>;
+let seq: number;
+let engagedMs: number;
+let depth: [number, number];
+let reported: string;
+let pauseMs: number;
+let timer = 0;
+let dueAt: number;
+
+/** Begins a view; `isRouted`: the page of the one before may still stand. */
+export function openView(how: number, address: string, isRouted: boolean): void {
+  navigation = how;
+  path = address;
+  begunAt = clockMs();
+  begunUnixMs = Math.round(Date.now());
+  viewId = randomHex(8);
+  identify = createIdentify();
+  forgetSections();
+  acted = [];
+  counts = {};
+  seq = engagedMs = 0;
+  depth = [0, 0];
+  reported = '';
+  pauseMs = PAUSE_MS;
+  dueAt = Infinity;
+  isStanding = false;
+  isOpen = true;
+  turnLeaf();
+  plan(isRouted ? FIRST_ROUTED_MS : FIRST_MS);
+}
+
+/** Ends the view; `isVoid`: it was none, unless something was clicked. */
+export function closeView(isVoid: boolean): void {
+  if (!isVoid || acted[0]) flush(true);
+  isOpen = false;
+}
+
+/** From now on the page is that of this view. */
+export function stand(): void {
+  settle();
+  isStanding = true;
+}
+
+/** Takes marks of automation. */
+export function addMarks(bits: number): void {
+  marks |= bits;
+}
+
+/** Takes a click, and returns it. */
+export function addClick(element: Element, place: Place, k: number, at: number): Click {
+  const n = (counts[identify(element)] ??= 0) + 1;
+  counts[identify(element)] = n;
+  if (!acted[0]) plan(CLICK_MS);
+  if (acted.length < MAX_ACTED) acted.push(element);
+  const click = { t: sinceBegun(at), e: entry(identify(element)), g: noteGeometry(), ...place, k, n };
+  add('c', click);
+  return click;
+}
+
+/** Takes a place of the pointer. */
+export function addMove(element: Element, { x, y, fx, fy }: Place): void {
+  add('m', { t: sinceBegun(), e: entry(identify(element)), x, y, fx, fy });
+}
+
+/** Takes a signal of something at `at`, on `clockMs`; what became of a click of the view before is nobody's. */
+export function addSignal(k: number, element: Element | null, v = 0, w = 0, s = '', at = clockMs()): void {
+  if (at >= begunAt) add('f', { t: sinceBegun(at), k, e: element ? entry(identify(element)) : -1, v, w, s });
+}
+
+/** Takes engaged time, ms. */
+export function engage(ms: number): void {
+  engagedMs += ms;
+  chargeSections(ms);
+}
+
+/** Has a report leave in good time. */
+export function planReport(): void {
+  plan(pauseMs);
+}
+
+/** Notes what is in view. */
+export function look(): void {
+  if (!isStanding) return;
+  const bottom = Math.max(0, Math.round(scrollY)) + innerHeight;
+  if (bottom >= depth[0]) depth = [bottom, readGeometry()[3]];
+  lookAtSections(bottom - innerHeight, bottom);
+}
+
+/** Measures the sections; `isStale`: looks for them anew as well. */
+export function measure(isStale: boolean): void {
+  settle();
+  measureSections(identify, isStale);
+  look();
+}
+
+/** Hands over what is new; `isLeaving`: the page may be gone in a moment. */
+export function flush(isLeaving: boolean): void {
+  settle();
+  look();
+  clearTimeout(timer);
+  dueAt = Infinity;
+  // While an answer is awaited nothing new is built: the next report will be truer, and as small.
+  if (!isLeaving && waiting[0]) return plan(CLICK_MS);
+  report();
+  if (isRunning()) plan(pauseMs);
+  if (isLeaving) leave();
+}
+
+function report(): void {
+  const s = takeChanged(entry);
+  const figures = `${[Math.floor(engagedMs / 100), depth, marks]}`;
+  if (!isOpen || (seq && figures === reported && !dictionary[0] && !columns.f)) return;
+  reported = figures;
+  for (const column of [columns.c?.t, columns.m?.t, columns.m?.x, columns.m?.y]) toSteps(column);
+  push({ ...openBatch(), ...columns, s });
+  turnLeaf();
+}
+
+/** Returns a batch with nothing but what is known of the view. */
+export function openBatch(): Batch {
+  // An anchor of another site, where the visitor came from.
+  const referrer = navigation % 3 ? '' : document.referrer.split('/')[2];
+  const exit = exitSection();
+  noteGeometry();
+  return {
+    v: 1,
+    b: randomHex(16),
+    k: site.siteKey,
+    t: begunUnixMs,
+    w: {
+      i: viewId,
+      s: begunUnixMs,
+      q: seq++,
+      n: navigation,
+      p: path,
+      r: referrer && referrer !== location.host ? referrer : undefined,
+      c: Number(matchMedia('(pointer:coarse)').matches),
+      a: sinceBegun(Math.max(begunAt, actedAt)),
+      e: Math.floor(engagedMs / 100) * 100,
+      // Who leaves before the page stands has seen no more than its first viewport.
+      h: isStanding ? depth : [innerHeight, readGeometry()[3]],
+      x: exit ? entry(exit) : undefined,
+      m: marks || undefined,
+      u: site.user || undefined,
+    },
+    g: geometries,
+    d: dictionary,
+  };
+}
+
+/** What comes is for the next batch. */
+function turnLeaf(): void {
+  columns = {};
+  geometries = [];
+  dictionary = [];
+}
+
+function add(name: 'c' | 'm' | 'f', row: object): void {
+  const table = (columns[name] ??= {});
+  for (const [column, cell] of Object.entries(row)) (table[column as keyof Columns] ??= []).push(cell);
+  if (dictionary.length >= MANY || table.e?.[MANY]) report();
+  plan(Math.min(pauseMs, MAX_WAIT_MS));
+}
+
+/** Returns the index of a key in the dictionary of the next batch. */
+function entry(key: Key): number {
+  return (dictionary.indexOf(key) + 1 || dictionary.push(key)) - 1;
+}
+
+/** Returns the index of the present geometry, the last of the next batch. */
+function noteGeometry(): number {
+  const geometry = readGeometry();
+  if (`${geometry}` !== `${geometries[geometries.length - 1]}`) geometries.push(geometry);
+  return geometries.length - 1;
+}
+
+function plan(inMs: number): void {
+  const at = clockMs() + inMs;
+  if (at >= dueAt) return;
+  dueAt = at;
+  clearTimeout(timer);
+  timer = after(inMs, () => {
+    pauseMs = Math.min(MAX_PAUSE_MS, pauseMs * 1.5);
+    flush(false);
+  });
+}
+
+function sinceBegun(at = clockMs()): number {
+  return Math.max(0, Math.round(at - begunAt));
+}
+
+/** Puts differences in the place of values, from the back, as each needs the one before. */
+function toSteps(column: (number | string)[] = []): void {
+  for (let i = column.length - 1; i > 0; i--) column[i] = Number(column[i]) - Number(column[i - 1]);
+}
