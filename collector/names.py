@@ -9,6 +9,8 @@ from typing import Generic, TypeVar
 from collector.catalog import ElementRow, PageRow
 from collector.ids import ElementId, PageId, ShardKey, text_id
 from collector.paths import canonical_path
+from collector.sites import Site
+from collector.snippet import SnippetFlag
 
 _MAX_CHARS = 4_000_000
 """Characters of the names of each kind in memory: 16 MB at the very most, and about as much around them."""
@@ -34,20 +36,28 @@ class _Shelf(Generic[_Key, _Row]):
         self.rows[key] = row
 
 
+def canonical_page(site: Site, path: str) -> str:
+    """Return the path under which a site counts the visits of a page, by the rules of the site."""
+    return canonical_path(path, site.params, has_hash_routes=bool(site.snippet_flags & SnippetFlag.HASH_ROUTES))
+
+
 class NameBook:
     """Pages and elements by the names that batches give them."""
 
     def __init__(self) -> None:
-        self._pages: _Shelf[tuple[ShardKey, str], PageRow] = _Shelf()
+        self._pages: _Shelf[tuple[object, ...], PageRow] = _Shelf()
         self._elements: _Shelf[tuple[ShardKey, int, str], ElementRow] = _Shelf()
 
-    def page_of(self, key: ShardKey, path: str) -> PageRow:
+    def page_of(self, key: ShardKey, path: str, site: Site) -> PageRow:
         """Return the page of a path as it came."""
-        page = self._pages.rows.get((key, path))
+        place: tuple[object, ...] = (key, path)
+        if "?" in path or "#" in path:
+            place = (key, path, site.params, site.snippet_flags)  # an owner may change them
+        page = self._pages.rows.get(place)
         if page is None:
-            canonical = canonical_path(path)
+            canonical = canonical_page(site, path)
             page = PageRow(key, PageId(text_id(canonical)), canonical)
-            self._pages.put((key, path), page, len(path) + len(canonical))
+            self._pages.put(place, page, len(path) + len(canonical))
         return page
 
     def elements_of(self, key: ShardKey, steps: Sequence[tuple[int, str]]) -> list[ElementRow]:

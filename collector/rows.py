@@ -166,7 +166,7 @@ class RowBuilder:
         """Return the rows of a batch; `salt` is that of its local day."""
         visitor = _visitor(batch, site, salt, arrival)
         key = shard_key(site.site_id, visitor % site.buckets)
-        page = self._names.page_of(key, batch.view.path)
+        page = self._names.page_of(key, batch.view.path, site)
         devices = [_device(batch, site, geometry) for geometry in batch.geometries]
         layout_key = LayoutKey(key, page.page_id, devices[-1], width_class(batch.geometries[-1][0]))
         named = self._names.elements_of(key, batch.steps)

@@ -18,7 +18,7 @@ from collector.db import Conn
 from collector.errors import InvalidError, NotFoundError
 from collector.ids import Device, ElementId, PageId, text_id
 from collector.layouts import load_layouts
-from collector.paths import canonical_path
+from collector.names import canonical_page
 from collector.sites import Site
 from heatmap.figures import ReportQuery
 from heatmap.layout import (
@@ -136,7 +136,7 @@ def _draw_overlay(heatmap: Heatmap) -> bytes:
 
 
 async def _load_facts(conn: Conn, site: Site, query: HeatmapQuery) -> tuple[Facts, Frame]:
-    page = canonical_path(query.page)
+    page = canonical_page(site, query.page)
     page_id = PageId(text_id(page))
     if await load_page(conn, site.shard_keys, page_id) is None:
         raise NotFoundError(f"site {site.site_id} has no page {page[:200]}", "See the site's list of pages.")

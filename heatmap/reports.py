@@ -15,7 +15,7 @@ from collector.db import Conn
 from collector.errors import InvalidError, NotFoundError
 from collector.ids import WHOLE_SITE, Audience, Device, PageId, SectionId, ShardKey, text_id
 from collector.layouts import StoredLayout, load_layouts
-from collector.paths import canonical_path
+from collector.names import canonical_page
 from collector.sites import Site
 from heatmap.engagement import SectionAttention, SectionFacts, build_reach_curve, measure_sections, median_depth
 from heatmap.figures import (
@@ -113,7 +113,7 @@ async def load_page_report(conn: Conn, site: Site, page: str, query: ReportQuery
         InvalidError: the range is reversed or too long.
     """
     _check(query)
-    path = canonical_path(page)
+    path = canonical_page(site, page)
     keys, page_id = site.shard_keys, PageId(text_id(path))
     span = query.span
     async with conn.transaction(isolation="repeatable_read", readonly=True):
