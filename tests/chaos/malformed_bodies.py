@@ -1,7 +1,7 @@
 """Mutated bodies through the collector's own functions, without HTTP: decoded or refused; what is decoded is stored.
 
 Nothing may raise, every refusal is one of the closed list, no accepted batch may be refused by Postgres, and as many
-reports and clicks are read back by COPY as were accepted.
+reports, clicks, moves and signals are read back as were accepted.
 """
 
 import datetime
@@ -30,6 +30,9 @@ _LATE_MS = 86_400_000
 _SALT = b"s" * 32
 _FLUSH_BATCHES = 500
 _PACKED_SHARE = 0.05
+_CLICK_BYTES, _MOVE_BYTES, _SIGNAL_BYTES = 52, 22, 21
+_KIND_AT, _BUTTON = 50, 12
+"""Where a packed click has its kind, and which bits of it are its button: 0 for the primary one."""
 _AGENTS = ("", "Browser/1", "\udcff\udc80", "x" * 5000, "\U0001f600", "curl/8", "Mozilla/5.0 (X11; Linux x86_64)")
 _ADDRESSES = ("192.0.2.7", "2001:db8::1", "fe80::1%eth0", "::ffff:1.2.3.4", "", "junk", "\udcff")
 
@@ -43,6 +46,7 @@ class BodiesSeen:
     accepted_ways: Counter[str] = field(default_factory=Counter)
     stored: int = 0
     clicks: int = 0
+    """Primary ones, which the maps must show."""
     faults: list[tuple[str, bytes]] = field(default_factory=list)
 
 
@@ -142,9 +146,14 @@ class BodiesRun:
 
     async def _read_back(self, key: ShardKey, flushed: Sequence[PendingFlush], batches: Sequence[BatchRows]) -> None:
         clicks = await store.load_clicks(self._conn, key, flushed)
+        moves = await store.load_moves(self._conn, key, flushed)
+        signals = await store.load_signals(self._conn, key, flushed)
         reports = read_rows(await store.copy_view_reports(self._conn, key, flushed), store.VIEW_FIELDS)
         made = sum(rows.clicks for rows in batches)
         self.seen.stored += len(reports)
-        self.seen.clicks += made
-        if len(reports) != len(batches) or sum(clicks.lengths) != 52 * made:
+        self.seen.clicks += sum(kind & _BUTTON == 0 for kind in clicks.packed[_KIND_AT::_CLICK_BYTES])
+        found = len(reports), sum(clicks.lengths), sum(moves.lengths), sum(signals.lengths), len(signals.texts)
+        n_signals = sum(rows.signals for rows in batches)
+        moved = _MOVE_BYTES * sum(rows.moves for rows in batches)
+        if found != (len(batches), _CLICK_BYTES * made, moved, _SIGNAL_BYTES * n_signals, n_signals):
             self.seen.faults.append((f"{len(batches)} reports of {made} clicks were read back otherwise", b""))

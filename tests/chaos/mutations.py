@@ -49,7 +49,7 @@ SHAPES = [
     b"[" + b"[1,1,1,1]," * 63 + b"[1,1,1,1]]", b"[" + b"[1,1,1,1]," * 64 + b"[1,1,1,1]]",
     b"[" + b"[0,0,0]," * 200 + b"[0,0,0]]", b"{" + b'"a":1,' * 3000 + b'"a":1}',
 ]  # fmt: skip
-_KEYS = b"v b k t w g d c s l i q n p r a e h x m u y fx fy fz V __proto__".split()
+_KEYS = b"v b k t w g d c s l f i q n p r a e h x m u y fx fy fz V __proto__".split()
 _CODECS = (
     "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-7", "utf-8-sig", "latin-1", "cp1252", "cp500",
     "shift_jis", "gb18030", "hz",

@@ -21,6 +21,7 @@ ODD_TEXTS = (
 ODD_PATHS = (
     "/", "//", "/?q=1", "/#f", "/a/../..", "/.", "/%", "/%zz", "/%00", "/%ff%fe", "/%C3%A4", "/ä/ö", "/%e2%80%a8",
     "/\u2028", "/\ufeff", "/a//b/", "/%2e%2e/x", "/%252e", "/\\..\\x", "/;a=1", "/\U0001f600", "/a b", "/\x7f",
+    "/?x=%00&x=%ff&y", "/a?y=2&x=1&z#/b", "/#/%2e%2e/\u2028", "/?&&==&x==&%78=+%2B",
 )  # fmt: skip
 
 
@@ -44,6 +45,10 @@ def build_batch(rng: random.Random, key: str, now_ms: int | None = None) -> Wire
         wire["s"] = [
             [_index(rng, len(steps)), _ms(rng), rng.randrange(4)] for _ in range(_size(rng, 5, 200) if steps else 0)
         ]
+    if rng.random() < 0.3:
+        wire["m"] = _moves(rng, _size(rng, 20, 600) if steps else 0, len(steps))
+    if rng.random() < 0.3:
+        wire["f"] = _signals(rng, _size(rng, 8, 300), len(steps))
     if rng.random() < 0.15:
         wire["l"] = _layout(rng, _size(rng, 20, 150) if steps else 0, len(steps))
     return wire
@@ -116,6 +121,8 @@ def _view(rng: random.Random, sent_ms: int, n_steps: int) -> Wire:
         view["x"] = _index(rng, n_steps)
     if rng.random() < 0.2:
         view["m"] = rng.randint(1, 255)
+    if rng.random() < 0.2:
+        view["u"] = f"{rng.getrandbits(128):032x}"
     return view
 
 
@@ -129,9 +136,37 @@ def _clicks(rng: random.Random, size: int, n_steps: int, n_geometries: int) -> W
         **{name: column(lambda: _signed(rng)) for name in ("x", "y", "w", "h")},
         **{name: column(lambda: int(rng.random() * 256)) for name in ("fx", "fy")},
         "g": column(lambda: _index(rng, n_geometries)),
-        "k": column(lambda: int(rng.random() * 4)),
+        "k": column(lambda: int(rng.random() * 256)),
         "n": column(lambda: rng.choice((1, 2, MAX_COUNT))),
     }
+
+
+def _moves(rng: random.Random, size: int, n_steps: int) -> Wire:
+    def shifts() -> list[int]:
+        places = [_signed(rng) for _ in range(size)]
+        return [place - before for place, before in zip(places, [0, *places], strict=False)]
+
+    return {
+        "t": [int(rng.random() * 2000) for _ in range(size)],
+        "e": [_index(rng, n_steps) for _ in range(size)],
+        **{name: shifts() for name in ("x", "y")},
+        **{name: [int(rng.random() * 256) for _ in range(size)] for name in ("fx", "fy")},
+    }
+
+
+def _signals(rng: random.Random, size: int, n_steps: int) -> Wire:
+    signals: Wire = {
+        "t": [_ms(rng) for _ in range(size)],
+        "k": [1 + int(rng.random() * 64) for _ in range(size)],
+        "e": [_index(rng, n_steps + 1) - 1 for _ in range(size)],
+        "v": [rng.choice((0, -1, 2**31 - 1, -(2**31), 140)) for _ in range(size)],
+    }
+    if rng.random() < 0.5:
+        signals["w"] = [rng.choice((0, 2**31 - 1, -(2**31))) for _ in range(size)]
+    if rng.random() < 0.5:
+        most = 500 if size < 50 else 20
+        signals["s"] = [_text(rng, most) if rng.random() < 0.3 else "" for _ in range(size)]
+    return signals
 
 
 def _layout(rng: random.Random, size: int, n_steps: int) -> Wire:
@@ -139,7 +174,8 @@ def _layout(rng: random.Random, size: int, n_steps: int) -> Wire:
         [_index(rng, n_steps), *(_signed(rng) for _ in range(4)), rng.randrange(MAX_COUNT), 3, _text(rng, 80)]
         for _ in range(rng.randint(0, min(4, size)))
     ]
-    return {
+    structure: Wire = {"v": rng.choice((0, 1, 2**32 - 1))} if rng.random() < 0.5 else {}
+    return structure | {
         "u": _text(rng, 120),
         "i": [_index(rng, n_steps) for _ in range(size)],
         **{name: [_signed(rng) for _ in range(size)] for name in ("x", "y", "w", "h")},

@@ -15,6 +15,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wire_batches import NOW, NOW_MS, SALT
+from wire_strategies import SENDERS, SITES, WIRES
 
 from collector import store
 from collector.catalog import Dictionaries
@@ -22,15 +23,14 @@ from collector.devices import device_class, width_class
 from collector.ids import FlushId, PageId, shard_key, text_id
 from collector.layouts import load_layouts
 from collector.ledger import PendingFlush
-from collector.packing import CLICK_FIELDS
-from collector.paths import canonical_path
+from collector.names import canonical_page
+from collector.packing import CLICK_FIELDS, MOVE_FIELDS, SIGNAL_FIELDS
 from collector.rows import Arrival, RowBuilder, decode_rows, encode_rows
-from collector.sites import NewSite, Site, add_site
-from collector.visitor import visitor_key
-from collector.wire import MAX_KEY_DEPTH, MAX_KEY_LENGTH, Batch, decode_batch
+from collector.sites import Site, add_site
+from collector.visitor import kept_visitor_key, visitor_key
+from collector.wire import Batch, decode_batch
 
 FLUSH = FlushId(7)
-MAX_PX, MAX_MS, MAX_COUNT, MAX_UNIX_MS = 10_000_000, 604_800_000, 1_000_000, 8_640_000_000_000
 REPORT_COLUMNS = (
     "shard_key, flush_id, fact_day, view_id, visitor_key, page_id, device, navigation, seq, started_at, local_day,"
     " active_ms, engaged_ms, viewport_w_px, viewport_h_px, doc_w_px, doc_h_px, depth_px, depth_doc_h_px,"
@@ -39,145 +39,6 @@ REPORT_COLUMNS = (
 CLICK_COLUMNS = (
     "element_id, at_ms, x_px, y_px, element_w_px, element_h_px, viewport_w_px, viewport_h_px, doc_w_px, doc_h_px,"
     " nth, x_frac, y_frac, kind, device"
-)
-
-
-def _between(low: int, high: int) -> st.SearchStrategy[int]:
-    """Any whole number of a range, its ends more often than chance would have it."""
-    return st.sampled_from([low, high]) | st.integers(low, high)
-
-
-PX, SIGNED_PX, MS = _between(0, MAX_PX), _between(-MAX_PX, MAX_PX), _between(0, MAX_MS)
-LETTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
-"""Every character but U+0000 and halves of surrogate pairs: astral ones, controls, marks that join."""
-GEOMETRY = st.lists(PX, min_size=4, max_size=4)
-
-
-def _texts(most: int, least: int = 0) -> st.SearchStrategy[str]:
-    return st.text(LETTERS, min_size=least, max_size=min(most, 20)) | st.builds(
-        lambda letter: letter * most, st.sampled_from("aä\u2028\U0001f600\U0010ffff")
-    )
-
-
-@st.composite
-def _steps(draw: st.DrawFn) -> list[list]:
-    """A dictionary of elements whose keys are neither too deep nor too long; some texts repeat or hold a `>`."""
-    steps: list[list] = []
-    sizes: list[tuple[int, int]] = []
-    for index in range(draw(st.integers(0, 8))):
-        text = draw(st.sampled_from(["a", "a>b", "b", "ä", "\U0001f600" * 200, "x" * 200]) | _texts(200, 1))
-        parent = draw(st.integers(-1, index - 1))
-        depth, length = (0, -1) if parent < 0 else sizes[parent]
-        if depth + 1 > MAX_KEY_DEPTH or length + 1 + len(text) > MAX_KEY_LENGTH:
-            parent, depth, length = -1, 0, -1
-        steps.append([parent, text])
-        sizes.append((depth + 1, length + 1 + len(text)))
-    return steps
-
-
-@st.composite
-def _clicks(draw: st.DrawFn, n_steps: int, n_geometries: int) -> dict[str, list[int]]:
-    size = draw(st.integers(0, 6)) if n_steps else 0
-
-    def column(values: st.SearchStrategy[int]) -> list[int]:
-        return draw(st.lists(values, min_size=size, max_size=size))
-
-    return {
-        "t": column(_between(0, MAX_MS // 6)),
-        "e": column(st.integers(0, max(0, n_steps - 1))),
-        **{name: column(SIGNED_PX) for name in ("x", "y", "w", "h")},
-        **{name: column(_between(0, 255)) for name in ("fx", "fy")},
-        "g": column(st.integers(0, n_geometries - 1)),
-        "k": column(st.integers(0, 3)),
-        "n": column(_between(1, MAX_COUNT)),
-    }
-
-
-@st.composite
-def _layouts(draw: st.DrawFn, n_steps: int) -> dict[str, object]:
-    size = draw(st.integers(0, 6)) if n_steps else 0
-    index = st.integers(0, max(0, n_steps - 1))
-
-    def column(values: st.SearchStrategy) -> list:
-        return draw(st.lists(values, min_size=size, max_size=size))
-
-    box = st.tuples(index, *[SIGNED_PX] * 4, _between(0, MAX_COUNT), _between(0, 10_000), _texts(80))
-    return {
-        "u": draw(_texts(120)),
-        "i": column(index),
-        **{name: column(SIGNED_PX) for name in ("x", "y", "w", "h")},
-        "r": column(st.sampled_from([*range(8), *range(16, 24)])),
-        "t": column(_texts(80)),
-        "s": draw(st.lists(box, max_size=4 if n_steps else 0)),
-    }
-
-
-@st.composite
-def _views(draw: st.DrawFn, sent_ms: int, n_steps: int) -> dict[str, object]:
-    age_ms = draw(st.sampled_from([0, -60_000, 86_400_000]) | st.integers(-60_000, 86_400_000))
-    view = {
-        "i": draw(
-            st.sampled_from(["0" * 16, "f" * 16, "8" + "0" * 15]) | st.integers(0, 2**64 - 1).map("{:016x}".format)
-        ),
-        "s": min(MAX_UNIX_MS, max(0, sent_ms - age_ms)),
-        "q": draw(_between(0, MAX_COUNT)),
-        "n": draw(st.integers(0, 3)),
-        "p": "/"
-        + draw(_texts(1023) | st.sampled_from(["", "a/../b", "%", "%2f%00%ff", "%C3%A4", "?q", "//", "\u2028" * 1023])),
-        "c": draw(st.integers(0, 1)),
-        "a": draw(MS),
-        "e": draw(MS),
-        "h": [draw(PX), draw(PX)],
-    }
-    if draw(st.booleans()):
-        view["r"] = draw(_texts(253))
-    if n_steps and draw(st.booleans()):
-        view["x"] = draw(st.integers(0, n_steps - 1))
-    if draw(st.booleans()):
-        view["m"] = draw(_between(1, 255))
-    return view
-
-
-@st.composite
-def _wires(draw: st.DrawFn) -> dict[str, object]:
-    """One batch with all that the wire format allows in it."""
-    sent_ms = draw(_between(0, MAX_UNIX_MS) | st.just(NOW_MS))
-    steps = draw(_steps())
-    geometries = draw(st.lists(GEOMETRY, min_size=1, max_size=4))
-    wire = {"v": 1, "b": f"{draw(st.integers(0, 2**128 - 1)):032x}", "k": "demoKey_01", "t": sent_ms, "g": geometries}
-    wire |= {"w": draw(_views(sent_ms, len(steps))), "d": steps}
-    if draw(st.booleans()):
-        wire["c"] = draw(_clicks(len(steps), len(geometries)))
-    if draw(st.booleans()):
-        section = st.tuples(st.integers(0, max(0, len(steps) - 1)), MS, st.integers(0, 3))
-        wire["s"] = draw(st.lists(section, max_size=5 if steps else 0))
-    if draw(st.booleans()):
-        wire["l"] = draw(_layouts(len(steps)))
-    return wire
-
-
-def _of_one_page(wires: list[dict]) -> list[dict]:
-    """Several views of one page in one window, so that they meet in the dictionaries and the layouts."""
-    for wire in wires[1:]:
-        wire["g"][-1] = wires[0]["g"][-1]
-        wire["w"] |= {name: wires[0]["w"][name] for name in ("p", "c")}
-        wire.setdefault("l", {"u": "empty", **{name: [] for name in "ixywhrts"}})
-    return wires
-
-
-WIRES = st.lists(_wires(), min_size=1, max_size=3, unique_by=lambda wire: wire["b"])
-WIRES = WIRES | WIRES.map(_of_one_page)
-SITES = st.builds(
-    NewSite,
-    name=st.just("Sample"),
-    time_zone=st.sampled_from(["UTC", "Pacific/Kiritimati", "America/St_Johns", "Africa/Monrovia"]),
-    buckets=st.sampled_from([1, 7, 256]),
-    tablet_min_px=st.sampled_from([1, 600]),
-    desktop_min_px=st.sampled_from([600, 1024, 32_767]),
-)
-SENDERS = st.tuples(
-    st.sampled_from(["192.0.2.7", "2001:db8::1", "", "no address"]),
-    st.text(max_size=20).map(lambda text: text.encode("utf-8", "replace").decode("ascii", "surrogateescape")),
 )
 
 
@@ -203,6 +64,8 @@ class Said:
 
     @property
     def visitor(self) -> int:
+        if "u" in self.wire["w"]:
+            return kept_visitor_key(self.site.site_id, self.wire["w"]["u"])
         return visitor_key(SALT, self.site.site_id, *self.sender)
 
     @property
@@ -211,7 +74,7 @@ class Said:
 
     @property
     def page(self) -> tuple[int, str]:
-        path = canonical_path(self.wire["w"]["p"])
+        path = canonical_page(self.site, self.wire["w"]["p"])
         return PageId(text_id(path)), path
 
     @property
@@ -250,11 +113,36 @@ class Said:
             rows.append((self.ids[e], at_ms, x, y, w, h, *geometry, n, fx, fy, k, self.device(geometry)))
         return rows
 
+    def moves(self) -> list[tuple[int, ...]]:
+        columns = self.wire.get("m")
+        if not columns:
+            return []
+        at_ms = x_px = y_px = 0
+        rows = []
+        for t, e, x, y, fx, fy in zip(*(columns[name] for name in ("t", "e", "x", "y", "fx", "fy")), strict=True):
+            at_ms, x_px, y_px = at_ms + t, x_px + x, y_px + y
+            rows.append((self.ids[e], at_ms, x_px, y_px, fx, fy))
+        return rows
+
+    def signals(self) -> list[tuple]:
+        """The signals, each with its text."""
+        columns = self.wire.get("f")
+        if not columns:
+            return []
+        n = len(columns["t"])
+        both = zip(columns.get("w", [0] * n), columns.get("s", [""] * n), strict=True)
+        head = zip(*(columns[name] for name in ("t", "k", "e", "v")), strict=True)
+        return [
+            (self.ids[e] if e >= 0 else 0, t, v, extra, k, text)
+            for (t, k, e, v), (extra, text) in zip(head, both, strict=True)
+        ]
+
     def elements(self) -> dict[str, set[int | None]]:
         """The parents that may stand beside each key that is used: one key may be spelled in two ways."""
         steps, parents = self.wire["d"], {}
         used = set(self.wire.get("c", {}).get("e", [])) | {section[0] for section in self.wire.get("s", [])}
         used |= {self.wire["w"]["x"]} if "x" in self.wire["w"] else set()
+        used |= set(self.wire.get("m", {}).get("e", [])) | set(self.wire.get("f", {}).get("e", [])) - {-1}
         layout = self.wire.get("l", {"i": [], "s": []})
         used |= set(layout["i"]) | {box[0] for box in layout["s"]}
         while used:
@@ -297,7 +185,7 @@ async def conn(pool):
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(WIRES, SITES, SENDERS, st.booleans())
 async def test_every_accepted_value_is_read_back_equal(conn, wires, new_site, sender, by_spool):
-    """Reports, clicks, elements, pages and layouts are what the batches said, stored at once or by way of the spool."""
+    """Reports, what lies beside them, names and layouts are what the batches said, at once or by way of the spool."""
     transaction = conn.transaction()
     await transaction.start()
     try:
@@ -309,6 +197,8 @@ async def test_every_accepted_value_is_read_back_equal(conn, wires, new_site, se
         assert len(stored) == len(said)
         await _assert_reports(conn, said)
         await _assert_clicks(conn, said)
+        await _assert_moves(conn, said)
+        await _assert_signals(conn, said)
         await _assert_names(conn, said)
         await _assert_layouts(conn, said)
     finally:
@@ -344,16 +234,55 @@ async def _assert_clicks(conn: asyncpg.Connection, said: list[Said]) -> None:
     rows = await conn.fetch(f"select view_id, page_id, shard_key, {CLICK_COLUMNS} from clicks")
     made = [(one.view_id, one.page[0], one.shard, *click) for one in said for click in one.clicks()]
     assert Counter(map(tuple, rows)) == Counter(made)
+    parts = "kind, pointer, button * 4, looks_interactive, is_repeated, is_selecting, is_modified"
+    for row in await conn.fetch(f"select {parts} from clicks"):
+        kind, *rest = row
+        assert rest == [kind & 3, kind & 12, *(bool(kind & bit) for bit in (16, 32, 64, 128))]
     packed: Counter = Counter()
     for key in {one.shard for one in said}:
-        loaded = await store.load_clicks(conn, key, [PendingFlush(FLUSH, NOW.date(), len(said))])
-        start = 0
-        for view_id, length in zip(loaded.view_ids, loaded.lengths, strict=True):
-            clicks = np.frombuffer(loaded.packed[start : start + length], dtype=list(CLICK_FIELDS))
-            packed[view_id, *(tuple(click.tolist()) for click in clicks)] += 1
-            start += length
-        assert start == len(loaded.packed)
+        packed += _unpack(await store.load_clicks(conn, key, _all_of(said)), CLICK_FIELDS)
     assert packed == Counter((one.view_id, *one.clicks()) for one in said if one.clicks())
+
+
+def _all_of(said: list[Said]) -> list[PendingFlush]:
+    return [PendingFlush(FLUSH, NOW.date(), len(said))]
+
+
+def _unpack(loaded: store.Packed, fields: tuple) -> Counter:
+    """Each report's view and records, in their order."""
+    packed: Counter = Counter()
+    start = 0
+    for view_id, length in zip(loaded.view_ids, loaded.lengths, strict=True):
+        records = np.frombuffer(loaded.packed[start : start + length], dtype=list(fields))
+        packed[view_id, *(tuple(record.tolist()) for record in records)] += 1
+        start += length
+    assert start == len(loaded.packed)
+    return packed
+
+
+async def _assert_moves(conn: asyncpg.Connection, said: list[Said]) -> None:
+    columns = "view_id, page_id, shard_key, element_id, at_ms, x_px, y_px, x_frac, y_frac"
+    rows = await conn.fetch(f"select {columns} from moves")
+    made = [(one.view_id, one.page[0], one.shard, *move) for one in said for move in one.moves()]
+    assert Counter(map(tuple, rows)) == Counter(made)
+    packed: Counter = Counter()
+    for key in {one.shard for one in said}:
+        packed += _unpack(await store.load_moves(conn, key, _all_of(said)), MOVE_FIELDS)
+    assert packed == Counter((one.view_id, *one.moves()) for one in said if one.moves())
+
+
+async def _assert_signals(conn: asyncpg.Connection, said: list[Said]) -> None:
+    columns = "view_id, page_id, shard_key, coalesce(element_id, 0), at_ms, value, extra, kind, text"
+    rows = await conn.fetch(f"select {columns} from signals")
+    made = [(one.view_id, one.page[0], one.shard, *signal) for one in said for signal in one.signals()]
+    assert Counter(map(tuple, rows)) == Counter(made)
+    found: Counter = Counter()
+    for key in {one.shard for one in said}:
+        loaded = await store.load_signals(conn, key, _all_of(said))
+        records = np.frombuffer(loaded.packed, dtype=list(SIGNAL_FIELDS))
+        view_ids = np.repeat(loaded.view_ids, [length // records.itemsize for length in loaded.lengths]).tolist()
+        found.update((v, *r.tolist(), text) for v, r, text in zip(view_ids, records, loaded.texts, strict=True))
+    assert found == Counter((one.view_id, *signal) for one in said for signal in one.signals())
 
 
 async def _assert_names(conn: asyncpg.Connection, said: list[Said]) -> None:
@@ -387,6 +316,11 @@ async def _assert_layouts(conn: asyncpg.Connection, said: list[Said]) -> None:
             )
     assert found == newest
     assert await conn.fetchval("select count(*) from layouts") == len(newest)
+    columns = "shard_key, page_id, device, width_class, version"
+    versions = await conn.fetch(f"select {columns} from layout_versions")
+    assert sorted(map(tuple, versions)) == sorted(
+        {(*one.layout_key, one.wire["l"]["v"]) for one in said if "v" in one.wire.get("l", {})}
+    )
 
 
 def _by_id(ids: np.ndarray, columns: tuple) -> dict[int, tuple]:

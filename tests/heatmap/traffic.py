@@ -28,6 +28,9 @@ SALT = b"s" * 32
 WEBDRIVER, SCRIPTED = 1, 4
 MARKS = [0, 0, 0, 0, SCRIPTED, WEBDRIVER]
 """What the browser of a view may show from some report on: nothing, a weak mark, or a mark that makes a bot of it."""
+MIDDLE, SECONDARY, FLAGS = 4, 8, 16 + 64
+KINDS = [0, 0, 1, 3 + FLAGS, MIDDLE, SECONDARY + FLAGS]
+"""What a click may be made with; the last two are none by their definition."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +84,11 @@ def _make_view(rng: random.Random, number: int) -> list[Sent]:
     started_ms = _ms(START + timedelta(days=rng.randrange(2), minutes=rng.randrange(240)))
     width = rng.choice(list(WIDTHS))
     doc_h, engaged, depth, active = rng.choice([600, 3_000, 4_200]), 0, 500, 0
-    clicks_on: Counter[int] = Counter()
+    clicks_on: Counter[tuple[int, bool]] = Counter()
     sections: dict[int, list[int]] = {}
-    user_agent, path = f"Mozilla/5.0 (visitor {rng.randrange(5)})", rng.choice(PATHS)
+    visitor, path = rng.randrange(5), rng.choice(PATHS)
+    user_agent = f"Mozilla/5.0 (visitor {visitor})"
+    consents_at = rng.choice([0, 1, 2, 9, 9, 9])
     marks = 0
     sent = []
     for seq in range(rng.randint(1, 4)):
@@ -96,6 +101,7 @@ def _make_view(rng: random.Random, number: int) -> list[Sent]:
         w = {"i": f"{number + 1:016x}", "s": started_ms, "q": seq, "n": 0, "p": path, "c": 0}
         w |= {"a": active, "e": engaged, "h": [depth, doc_h], "x": rng.choice(SECTIONS)}
         w |= {"m": marks} if marks else {}
+        w |= {"u": f"{visitor:032x}"} if seq >= consents_at else {}
         body = {
             "v": 1,
             "b": f"{rng.getrandbits(128):032x}",
@@ -111,13 +117,17 @@ def _make_view(rng: random.Random, number: int) -> list[Sent]:
     return sent
 
 
-def _make_clicks(rng: random.Random, clicks_on: Counter[int]) -> dict:
+def _is_primary(kind: int) -> bool:
+    return kind >> 2 & 3 == 0
+
+
+def _make_clicks(rng: random.Random, clicks_on: Counter[tuple[int, bool]]) -> dict:
     columns: dict[str, list[int]] = {name: [] for name in ("t", "e", "x", "y", "fx", "fy", "w", "h", "g", "k", "n")}
     for _ in range(rng.randrange(4)):
-        element = rng.randrange(2)
-        clicks_on[element] += 1
+        element, kind = rng.randrange(2), rng.choice(KINDS)
+        nth = clicks_on[element, _is_primary(kind)] = clicks_on[element, _is_primary(kind)] + 1
         row = {"t": 100, "e": element, "x": 700, "y": 300, "fx": rng.randrange(4) * 60, "fy": 128, "w": 200, "h": 40}
-        for name, value in (row | {"g": 0, "k": 0, "n": clicks_on[element]}).items():
+        for name, value in (row | {"g": 0, "k": kind, "n": nth}).items():
             columns[name].append(value)
     return columns
 
@@ -158,10 +168,12 @@ def _final_view(reports: Sequence[Sent]) -> dict:
         (STEPS[c["e"][i]], c["fx"][i], c["fy"][i], c["n"][i])
         for c in (each.body["c"] for each in reports)
         for i in range(len(c["e"]))
+        if _is_primary(c["k"][i])
     ]
+    kept = {each.body["w"]["u"] for each in reports if "u" in each.body["w"]}
     return {
         "id": int(last["w"]["i"], 16),
-        "visitor": reports[0].user_agent,
+        "visitor": min(kept, default=reports[0].user_agent),
         "page": text_id(last["w"]["p"]),
         "day": datetime.fromtimestamp(start / 1000, ZONE).date(),
         "device": WIDTHS[last["g"][0][0]],
