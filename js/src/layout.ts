@@ -1,11 +1,17 @@
 /**
  * Where this browser put the page's elements: a bounded sample in slices of idle time, sent only when the collector asked.
- * Takes headings, labels and what stands for a picture, never the content of fields.
+ * Takes headings, labels and what stands for a picture, never the content of fields. A module of its own.
  */
-import { type Identify, INTERACTIVE } from './element';
 import { whenIdle } from './guard';
+import type { Host } from './host';
+import { frameOf, originOf } from './layout/frames';
+import { IMAGES, isMasked, labelOf, RANK_COUNT, rankOf, roleOf, sectionTitle } from './layout/labels';
+import { openStructure, type Site, TOP } from './layout/structure';
+import { walk } from './layout/walk';
+import type { Part } from './outline';
+import { isIgnored } from './screen';
 import type { Section } from './sections';
-import { masked, textOf } from './text';
+import { masked } from './text';
 import { type Dictionary, encode, indexOf, type LayoutPart, openDictionary } from './wire';
 
 /** Most boxes of a layout; the schema allows 1,500. */
@@ -14,144 +20,126 @@ const MAX_BOXES = 1200;
 const SLICE_MS = 4;
 /** Largest layout, bytes; the collector takes 65,536 with the rest of the batch. */
 const MAX_BYTES = 60000;
-/** Dictionary entries at most; the schema allows 4,096. */
-const MAX_ENTRIES = 3800;
 /** Pieces of text counted without a look at the clock. */
 const TEXTS = 50;
-const HEADING_CHARS = 80;
-const LABEL_CHARS = 32;
-
-const TEXT = 0;
-const LINK = 1;
-const BUTTON = 2;
-const FIELD = 3;
-const IMAGE = 4;
-const HEADING = 5;
-const LANDMARK = 6;
-const MEDIA = 7;
 /** Added to the role of an element that does not scroll with the page. */
 const FIXED = 16;
 
-const HEADINGS = 'h1,h2,h3,h4,h5,h6,[role=heading]';
-const LANDMARKS =
-  'main,header,footer,nav,aside,section,article,form,dialog,[role=main],[role=banner],[role=navigation],[data-jalki-section]';
-const IMAGES = 'img,svg';
-const MEDIAS = 'video,audio,canvas,iframe,embed,object';
-const BLOCKS = 'p,li,td,th,pre,blockquote,dt,dd,figcaption,label';
-const FIELDS =
-  'input,select,textarea,[contenteditable=""],[contenteditable=true],[role=textbox],[role=combobox],[role=checkbox],[role=radio],[role=switch],[role=slider]';
-const BUTTONS = 'button,summary,input[type=button],input[type=submit],input[type=reset],input[type=image]';
+/** Views that a page had so far, and the one whose layout was captured last. */
+interface Progress {
+  view: number;
+  captured: number;
+}
 
-/** Collects a layout in idle time and calls `captured` once. */
-export function captureLayout(
-  identify: Identify,
-  clicked: readonly Element[],
-  sections: readonly Section[],
-  captured: (layout: LayoutPart, dictionary: Dictionary) => void,
-): void {
-  const dictionary = openDictionary();
-  const layout: LayoutPart = { u: masked(document.title, 120), i: [], x: [], y: [], w: [], h: [], r: [], t: [], s: [] };
-  const work = collect(identify, clicked, sections, layout, dictionary);
+const progress = new WeakMap<Host, Progress>();
+
+/** Captures the layout of the present view in idle time and sends it, once a view; nothing where the view ends before. */
+export function start(host: Host): void {
+  const now = progress.get(host) ?? watchViews(host);
+  const { view } = now;
+  if (now.captured === view) return;
+  now.captured = view;
+  const sheet = openSheet();
+  const work = collect(host, sheet);
   const slice = () => {
     const end = performance.now() + SLICE_MS;
-    do if (work.next().done) return captured(layout, dictionary);
-    while (performance.now() < end);
-    whenIdle(slice);
+    let isDone = false;
+    while (!isDone && performance.now() < end) isDone = work.next().done ?? false;
+    if (now.view !== view) return;
+    if (isDone) host.push({ l: sheet.layout }, sheet.dictionary);
+    else whenIdle(slice);
   };
   whenIdle(slice);
 }
 
-/** Fills `layout` piece by piece; a slice may end at each `yield`. */
-function* collect(
-  identify: Identify,
-  clicked: readonly Element[],
-  sections: readonly Section[],
-  layout: LayoutPart,
-  dictionary: Dictionary,
-): Generator<void> {
-  const found = new Set<Element>(clicked.filter((element) => element.isConnected));
-  for (const group of [INTERACTIVE, HEADINGS, LANDMARKS, `${IMAGES},${MEDIAS}`, BLOCKS]) {
-    for (const element of document.querySelectorAll(group)) {
-      if (found.size >= MAX_BOXES) break;
-      found.add(element);
-    }
-    yield;
-  }
-  for (const section of sections) yield* addSection(section, layout, dictionary);
-  const fixed = new Map<Element, boolean>();
-  for (const element of found) {
-    if (dictionary.entries.length >= MAX_ENTRIES) break;
-    addElement(element, identify, layout, dictionary, fixed);
-    yield;
-  }
-  yield* shrink(layout, dictionary);
+function watchViews(host: Host): Progress {
+  const now = { view: 0, captured: -1 };
+  progress.set(host, now);
+  host.watch((...news) => {
+    if (news[0] === 'view' || news[0] === 'stop') now.view++;
+  });
+  return now;
 }
 
-function addElement(
-  element: Element,
-  identify: Identify,
-  layout: LayoutPart,
-  dictionary: Dictionary,
-  fixed: Map<Element, boolean>,
-): void {
+/** A layout while it is being filled. */
+interface Sheet {
+  readonly layout: LayoutPart;
+  readonly dictionary: Dictionary;
+}
+
+function openSheet(): Sheet {
+  const title = isMasked(document.body) ? '' : masked(document.title, 120);
+  const layout = { u: title, i: [], x: [], y: [], w: [], h: [], r: [], t: [], s: [] };
+  return { layout, dictionary: openDictionary() };
+}
+
+/** Fills a sheet piece by piece; a slice may end at each `yield`. */
+function* collect(host: Host, sheet: Sheet): Generator<void> {
+  const structure = openStructure();
+  const ranked: Element[][] = Array.from({ length: RANK_COUNT }, () => []);
+  yield* walk<Site>(document.body, TOP, (element, above) => {
+    const rank = ranked[rankOf(element)];
+    if (rank && rank.length < MAX_BOXES) rank.push(element);
+    return structure.enter(element, above);
+  });
+  sheet.layout.v = structure.hash();
+  const acted = host.acted().filter((element) => element.isConnected && !isIgnored(element));
+  const found = new Set(acted.concat(...ranked));
+  for (const section of host.sections()) yield* addSection(section, sheet);
+  const fixed = new Map<Element, boolean>();
+  let looked = 0;
+  for (const element of found) {
+    if (looked++ >= MAX_BOXES) break;
+    addElement(element, host, sheet, fixed);
+    yield;
+  }
+  yield* shrink(sheet);
+}
+
+function addElement(element: Element, host: Host, sheet: Sheet, fixed: Map<Element, boolean>): void {
+  const { layout } = sheet;
   const rect = element.getBoundingClientRect();
   if (rect.width < 1 || rect.height < 1) return;
   const role = roleOf(element);
   const isStill = isFixed(element, fixed);
-  layout.i.push(indexOf(identify(element), dictionary));
-  layout.x.push(Math.round(rect.left + (isStill ? 0 : scrollX)));
-  layout.y.push(Math.round(rect.top + (isStill ? 0 : scrollY)));
+  const [left, top] = originOf(element);
+  layout.i.push(indexOf(host.identify(element), sheet.dictionary));
+  layout.x.push(Math.round(rect.left + left + (isStill ? 0 : scrollX)));
+  layout.y.push(Math.round(rect.top + top + (isStill ? 0 : scrollY)));
   layout.w.push(Math.round(rect.width));
   layout.h.push(Math.round(rect.height));
   layout.r.push(role + (isStill ? FIXED : 0));
   layout.t.push(labelOf(element, role));
 }
 
-function roleOf(element: Element): number {
-  if (element.matches(BUTTONS)) return BUTTON;
-  if (element.matches(FIELDS)) return FIELD;
-  if (element.matches('a[href],[role=link]')) return LINK;
-  if (element.matches(HEADINGS)) return HEADING;
-  if (element.matches(IMAGES)) return IMAGE;
-  if (element.matches(MEDIAS)) return MEDIA;
-  if (element.matches(LANDMARKS)) return LANDMARK;
-  return element.matches(INTERACTIVE) && element.localName !== 'label' ? BUTTON : TEXT;
-}
-
 /** Returns whether an element keeps its place when the page scrolls: fixed, or sticky and stuck, or inside such. */
 function isFixed(element: Element, fixed: Map<Element, boolean>): boolean {
+  const frame = frameOf(element);
+  // What is fixed in a frame is fixed to the frame.
+  if (frame) return isFixed(frame, fixed);
   const known = fixed.get(element);
   if (known !== undefined) return known;
   const { position, top } = getComputedStyle(element);
   const isStuck = position === 'sticky' && element.getBoundingClientRect().top - Number.parseFloat(top) < 1;
-  const parent = element.parentElement;
-  const answer = position === 'fixed' || isStuck || (parent !== null && isFixed(parent, fixed));
+  const parent = element.parentElement ?? (element.getRootNode() as ShadowRoot).host;
+  const answer = position === 'fixed' || isStuck || (Boolean(parent) && isFixed(parent, fixed));
   fixed.set(element, answer);
   return answer;
 }
 
-/** What an input or a text area holds is never read: the label is its accessible name or nothing. */
-function labelOf(element: Element, role: number): string {
-  if (role === HEADING) return masked(textOf(element), HEADING_CHARS);
-  if (role === IMAGE || role === MEDIA) return masked(altOf(element), LABEL_CHARS);
-  if (role !== LINK && role !== BUTTON) return '';
-  if (element.localName === 'input') return '';
-  const own = element.getAttribute('aria-label') ?? textOf(element);
-  const image = own.trim() ? null : element.querySelector(IMAGES);
-  return masked(image ? altOf(image) : own, LABEL_CHARS);
-}
-
-/** What the page says instead of a picture; nothing where it is decoration. */
-function altOf(image: Element): string {
-  const said = (name: string) => image.getAttribute(name);
-  return said('aria-label') || said('alt') || image.querySelector(':scope>title')?.textContent || said('title') || '';
-}
-
-function* addSection(section: Section, layout: LayoutPart, dictionary: Dictionary): Generator<void> {
-  const { part, left, top, width, height } = section;
+function* addSection({ part }: Section, sheet: Sheet): Generator<void> {
   const [words, images] = yield* content(part.first, part.last);
-  const box = [left, top, width, height].map(Math.round) as [number, number, number, number];
-  layout.s.push([indexOf(part.key, dictionary), ...box, words, images, masked(part.title, HEADING_CHARS)]);
+  sheet.layout.s.push([indexOf(part.key, sheet.dictionary), ...boxOf(part), words, images, sectionTitle(part.head)]);
+}
+
+/** Returns left, top, width and height of a section in the document, px. */
+export function boxOf({ first, last }: Part): [number, number, number, number] {
+  const above = first.getBoundingClientRect();
+  const below = last.getBoundingClientRect();
+  const left = Math.min(above.left, below.left);
+  const width = Math.max(above.right, below.right) - left;
+  const height = Math.max(above.bottom, below.bottom) - above.top;
+  return [left + scrollX, above.top + scrollY, width, height].map(Math.round) as [number, number, number, number];
 }
 
 /** Counts the words and images of the siblings from `first` to `last`. */
@@ -164,7 +152,7 @@ function* content(first: Element, last: Element): Generator<void, [number, numbe
     for (let count = 1; texts.nextNode(); count++) {
       if (count % TEXTS === 0) yield;
       const { parentElement, nodeValue } = texts.currentNode;
-      if (!parentElement?.closest('script,style,noscript,textarea,select'))
+      if (!parentElement?.closest('script,style,noscript,textarea,select,[data-jalki-ignore]'))
         words += nodeValue?.match(/\S+/g)?.length ?? 0;
     }
     yield;
@@ -174,13 +162,13 @@ function* content(first: Element, last: Element): Generator<void, [number, numbe
 }
 
 /** Drops boxes of the lowest rank until the body fits. */
-function* shrink(layout: LayoutPart, dictionary: Dictionary): Generator<void> {
-  const size = () => new Blob([encode(layout), encode(dictionary.entries)]).size;
+function* shrink({ layout, dictionary: { entries } }: Sheet): Generator<void> {
+  const size = () => new Blob([encode(layout), encode(entries)]).size;
   for (let bytes = size(); bytes > MAX_BYTES && layout.i.length; bytes = size()) {
     const keep = Math.floor((layout.i.length * MAX_BYTES * 0.95) / bytes);
     for (const column of [layout.i, layout.x, layout.y, layout.w, layout.h, layout.r, layout.t]) column.length = keep;
     const used = Math.max(-1, ...layout.i, ...layout.s.map((section) => section[0]));
-    dictionary.entries.length = used + 1;
+    entries.length = used + 1;
     yield;
   }
 }
