@@ -12,7 +12,7 @@ import type { Part } from './outline';
 import { isIgnored } from './screen';
 import type { Section } from './sections';
 import { masked } from './text';
-import { type Dictionary, encode, indexOf, type LayoutPart, openDictionary } from './wire';
+import { type Dictionary, encode, type Key, type LayoutPart } from './wire';
 
 /** Most boxes of a layout; the schema allows 1,500. */
 const MAX_BOXES = 1200;
@@ -20,6 +20,8 @@ const MAX_BOXES = 1200;
 const SLICE_MS = 4;
 /** Largest layout, bytes; the collector takes 65,536 with the rest of the batch. */
 const MAX_BYTES = 60000;
+/** Dictionary entries at most; the schema allows 4,096. */
+const MAX_STEPS = 3800;
 /** Pieces of text counted without a look at the clock. */
 const TEXTS = 50;
 /** Added to the role of an element that does not scroll with the page. */
@@ -46,7 +48,7 @@ export function start(host: Host): void {
     let isDone = false;
     while (!isDone && performance.now() < end) isDone = work.next().done ?? false;
     if (now.view !== view) return;
-    if (isDone) host.push({ l: sheet.layout }, sheet.dictionary);
+    if (isDone) host.push({ l: sheet.layout }, dictionaryOf(sheet));
     else whenIdle(slice);
   };
   whenIdle(slice);
@@ -64,13 +66,31 @@ function watchViews(host: Host): Progress {
 /** A layout while it is being filled. */
 interface Sheet {
   readonly layout: LayoutPart;
-  readonly dictionary: Dictionary;
+  /** Steps of the keys, parents before children, and the indices of the keys. */
+  readonly steps: [number, string][];
+  readonly indices: Map<Key, number>;
 }
 
 function openSheet(): Sheet {
   const title = isMasked(document.body) ? '' : masked(document.title, 120);
   const layout = { u: title, i: [], x: [], y: [], w: [], h: [], r: [], t: [], s: [] };
-  return { layout, dictionary: openDictionary() };
+  return { layout, steps: [], indices: new Map() };
+}
+
+/** Returns the index of a key. Step by step, as whole keys would take twice the room: most of them begin alike. */
+function indexOf(key: Key, sheet: Sheet): number {
+  const known = sheet.indices.get(key);
+  if (known !== undefined) return known;
+  const end = key.lastIndexOf('>');
+  const parent = end < 0 ? -1 : indexOf(key.slice(0, end), sheet);
+  const index = sheet.steps.push([parent, key.slice(end + 1)]) - 1;
+  sheet.indices.set(key, index);
+  return index;
+}
+
+/** The wire takes steps in place of keys; only the core's own batches are never written so. */
+function dictionaryOf({ steps, indices }: Sheet): Dictionary {
+  return { entries: steps as unknown as Key[], indices };
 }
 
 /** Fills a sheet piece by piece; a slice may end at each `yield`. */
@@ -89,7 +109,7 @@ function* collect(host: Host, sheet: Sheet): Generator<void> {
   const fixed = new Map<Element, boolean>();
   let looked = 0;
   for (const element of found) {
-    if (looked++ >= MAX_BOXES) break;
+    if (looked++ >= MAX_BOXES || sheet.steps.length >= MAX_STEPS) break;
     addElement(element, host, sheet, fixed);
     yield;
   }
@@ -103,7 +123,7 @@ function addElement(element: Element, host: Host, sheet: Sheet, fixed: Map<Eleme
   const role = roleOf(element);
   const isStill = isFixed(element, fixed);
   const [left, top] = originOf(element);
-  layout.i.push(indexOf(host.identify(element), sheet.dictionary));
+  layout.i.push(indexOf(host.identify(element), sheet));
   layout.x.push(Math.round(rect.left + left + (isStill ? 0 : scrollX)));
   layout.y.push(Math.round(rect.top + top + (isStill ? 0 : scrollY)));
   layout.w.push(Math.round(rect.width));
@@ -129,7 +149,7 @@ function isFixed(element: Element, fixed: Map<Element, boolean>): boolean {
 
 function* addSection({ part }: Section, sheet: Sheet): Generator<void> {
   const [words, images] = yield* content(part.first, part.last);
-  sheet.layout.s.push([indexOf(part.key, sheet.dictionary), ...boxOf(part), words, images, sectionTitle(part.head)]);
+  sheet.layout.s.push([indexOf(part.key, sheet), ...boxOf(part), words, images, sectionTitle(part.head)]);
 }
 
 /** Returns left, top, width and height of a section in the document, px. */
@@ -162,13 +182,13 @@ function* content(first: Element, last: Element): Generator<void, [number, numbe
 }
 
 /** Drops boxes of the lowest rank until the body fits. */
-function* shrink({ layout, dictionary: { entries } }: Sheet): Generator<void> {
-  const size = () => new Blob([encode(layout), encode(entries)]).size;
+function* shrink({ layout, steps }: Sheet): Generator<void> {
+  const size = () => new Blob([encode(layout), encode(steps)]).size;
   for (let bytes = size(); bytes > MAX_BYTES && layout.i.length; bytes = size()) {
     const keep = Math.floor((layout.i.length * MAX_BYTES * 0.95) / bytes);
     for (const column of [layout.i, layout.x, layout.y, layout.w, layout.h, layout.r, layout.t]) column.length = keep;
     const used = Math.max(-1, ...layout.i, ...layout.s.map((section) => section[0]));
-    entries.length = used + 1;
+    steps.length = used + 1;
     yield;
   }
 }
