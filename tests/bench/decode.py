@@ -21,7 +21,7 @@ HEX32, HEX16, KEY = re.compile(r"[0-9a-f]{32}"), re.compile(r"[0-9a-f]{16}"), re
 BOUNDS = {
     "t": (0, 604_800_000), "e": (0, 4095), "fx": (0, 255), "fy": (0, 255),
     "x": (-(10**7), 10**7), "y": (-(10**7), 10**7), "w": (-(10**7), 10**7), "h": (-(10**7), 10**7),
-    "g": (0, 63), "k": (0, 3), "n": (1, 10**6),
+    "g": (0, 63), "k": (0, 255), "n": (1, 10**6),
 }  # fmt: skip
 
 
@@ -30,6 +30,26 @@ def build_body() -> bytes:
     wire = json.loads((CONTRACT / "view-with-clicks.json").read_text())
     turn = {name: [column[place % 2] for place in range(CLICKS)] for name, column in wire["c"].items()}
     return json.dumps(wire | {"c": turn}, separators=(",", ":")).encode()
+
+
+def build_grown_body(body: bytes) -> bytes:
+    """The same batch with the moves of 10 s and five signals beside the clicks."""
+    moves = {
+        "t": [100] * 100,
+        "e": [0, 4] * 50,
+        "x": [300, 7] * 50,
+        "y": [9, -9] * 50,
+        "fx": [7] * 100,
+        "fy": [9] * 100,
+    }
+    signals = {
+        "t": [3200] * 5,
+        "k": [1, 2, 3, 5, 9],
+        "e": [0] * 5,
+        "v": [140] * 5,
+        "s": ["", "TypeError", "", "", "a.example"],
+    }
+    return json.dumps(json.loads(body) | {"m": moves, "f": signals}, separators=(",", ":")).encode()
 
 
 def decode_by_hand(body: bytes) -> dict | None:
@@ -112,6 +132,11 @@ def main() -> None:
     typed, by_hand = measure(decode_batch, body, rounds), measure(decode_by_hand, body, rounds)
     print(f"{CLICKS} clicks, {len(body)} bytes: typed {typed:.1f} µs, json and checks {by_hand:.1f} µs a batch")
     print(f"ratio {by_hand / typed:.1f}")
+    grown = build_grown_body(body)
+    assert isinstance(decode_batch(grown), Batch)
+    print(
+        f"with 100 moves and 5 signals, {len(grown)} bytes: typed {measure(decode_batch, grown, rounds):.1f} µs a batch"
+    )
 
 
 if __name__ == "__main__":
