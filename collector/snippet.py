@@ -88,15 +88,15 @@ class ScriptShelf:
         for source in (bundles.present, *bundles.earlier):
             if KEY_PLACE not in source:
                 raise StorageError(f"a built snippet does not hold {KEY_PLACE}; build it again with `make js`")
-        self._present = bundles.present
-        self._sources = (*bundles.earlier, bundles.present)
+        # The present one first: a release keeps it among the earlier ones, too.
+        self._sources = (bundles.present, *bundles.earlier)
         self._max_scripts = max_scripts
         self._versions: OrderedDict[str, dict[str, str]] = OrderedDict()
         self._scripts: OrderedDict[tuple[Filling, str], Script] = OrderedDict()
 
     def present(self, settings: str) -> str:
         """Return the version of the present build with these settings."""
-        return next(reversed(self._versions_of(settings)))
+        return next(iter(self._versions_of(settings)))
 
     def is_known(self, settings: str, version: str) -> bool:
         """Return whether a pinned address of a site with these settings may name this version."""
@@ -119,7 +119,7 @@ class ScriptShelf:
         return script
 
     def _versions_of(self, settings: str) -> dict[str, str]:
-        """Return every build by its version with these settings, the present one last."""
+        """Return every build by its version with these settings, the present one first."""
         versions = self._versions.get(settings)
         if versions is None:
             versions = {version_of(source, settings): source for source in self._sources}

@@ -177,6 +177,14 @@ def test_earlier_builds_are_served_beside_the_present_one():
     assert not shelf.is_known(DEFAULTS, version_of("other", DEFAULTS))
 
 
+def test_a_build_that_a_release_has_kept_stays_the_present_one():
+    """What is served does not depend on where else the present build lies."""
+    builds = [f"{name}('{KEY_PLACE}')" for name in ("one", "two", "three")]
+
+    for present in builds:
+        assert ScriptShelf(Bundles(present, builds)).present(DEFAULTS) == version_of(present, DEFAULTS)
+
+
 def test_a_build_without_a_place_for_the_key_is_refused():
     """A collector that would send scripts without a key does not start."""
     with pytest.raises(StorageError):
