@@ -135,8 +135,7 @@ async def test_a_huge_page_gives_a_bounded_sample_that_keeps_what_matters(chromi
     html = f'<html><head>{SCRIPT}</head><body><main>{blocks}<p id="last">last</p><button id="buy">Buy</button></main>'
     async with snippet_site({"/a": html}) as site, fresh_page(chromium) as page:
         await page.goto(f"{site.url}/a")
-        await page.click("#last")
-        await site.wait_for(lambda site: site.clicks())
+        await site.wait_for(lambda site: site.batches)
         site.answers.append((204, WANT))
         await page.click("#last")  # a report that the collector answers
         batch = await _layout(site)
@@ -196,7 +195,9 @@ _SAME_STRUCTURE = {
     "an-item-with-an-id": _SHOP.replace("CARDS", _CARD + _CARD.replace("<article", '<article id="kettle"')),
 }
 _OTHER_STRUCTURE = {
-    "a-new-section": _SHOP.replace("CARDS", _CARD).replace("</main>", '<section id="faq"><h2>Why</h2></section></main>'),
+    "a-new-section": _SHOP.replace("CARDS", _CARD).replace(
+        "</main>", '<section id="faq"><h2>Why</h2></section></main>'
+    ),
     "another-level": _SHOP.replace("CARDS", _CARD).replace("h2>", "h3>"),
     "another-order": '<main><section id="advice"><h2>Advice</h2></section></main>' + _SHOP.replace("CARDS", _CARD),
     "no-navigation": _SHOP.replace("CARDS", _CARD).replace("nav", "div"),
@@ -204,7 +205,7 @@ _OTHER_STRUCTURE = {
 
 
 async def test_the_hash_of_the_structure_tells_a_redesign_from_another_day(chromium: Browser) -> None:
-    """Another item, price, visitor, dialog or notice leaves it; another section, level, order or landmark changes it."""
+    """Another item, price, visitor, dialog or notice leaves it; another section, level, order or landmark does not."""
     bodies = {"first": _SHOP.replace("CARDS", _CARD), **_SAME_STRUCTURE, **_OTHER_STRUCTURE}
     pages = {f"/{name}": f"<html><head>{SCRIPT}</head><body>{body}" for name, body in bodies.items()}
     async with snippet_site(pages) as site, fresh_page(chromium) as page:
