@@ -33,6 +33,8 @@ from .site_page import build_page
 from .stub import Stub, run_stub
 
 _QUICK_NAMES = ("nothing", "jalki", "Plausible", "Clarity without replay", "PostHog")
+_LATE_S = 1.0
+"""A visit that ended so much later than planned says little of time."""
 
 Samples = dict[str, list[Sample]]
 
@@ -74,6 +76,9 @@ def report(
     print("\n".join(f"- {rival.name} records: {rival.records}" for rival in measured), "\n")
     print(table.describe_targets({line.name: line for line in lines}, ours))
     faults = find_faults(rivals, samples)
+    late = sum(sample.late_s > _LATE_S for ones in samples.values() for sample in ones)
+    if late:
+        print(f"note: {late} visits ran late; times say little on a machine that does other things")
     print("\n".join(faults) or "every script was heard by its collector in every visit")
     return int(bool(faults))
 
@@ -118,6 +123,7 @@ def _describe_sample(number: int, rival: Rival, sample: Sample) -> str:
         f"round {number + 1}  {rival.name:24} script {timeline.script_ms:6.0f} ms  start {timeline.start_ms:5.0f} ms  "
         f"thread {sample.task_ms:6.0f} ms  long {timeline.long_tasks}  {sample.requests:3} requests "
         f"{sample.body_bytes:8,} B  heap {sample.heap_bytes / 1e6:.2f} MB"
+        f"{f'  LATE by {sample.late_s:.1f} s' if sample.late_s > _LATE_S else ''}"
     )
 
 

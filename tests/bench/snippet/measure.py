@@ -62,6 +62,8 @@ class Sample(msgspec.Struct, frozen=True):
     body_bytes: int
     script_requests: int
     scrolled_px: float
+    late_s: float
+    """By how much the last input came later than the script says: the machine, or the script, was too slow."""
     faults: list[str]
 
 
@@ -118,7 +120,7 @@ async def measure(browser: Browser, stub: Stub, rival: Rival, length: Length) ->
         before = await visitor.read_metrics()
         begun_at = time.monotonic()
         await put_script(visitor, stub, rival)
-        await perform(visitor, script.inputs, begun_at)
+        late_s = await perform(visitor, script.inputs, begun_at)
         await _sleep_until(begun_at + length.seconds)
         after = await visitor.read_metrics()
         scrolled_px = await visitor.evaluate("scrollY")
@@ -141,6 +143,7 @@ async def measure(browser: Browser, stub: Stub, rival: Rival, length: Length) ->
         body_bytes=sum(len(call.body) for call in sent),
         script_requests=sum(call.is_script for call in stub.calls),
         scrolled_px=float(str(scrolled_px)),
+        late_s=late_s,
         faults=faults,
     )
 
@@ -202,8 +205,8 @@ async def put_script(visitor: Visitor, stub: Stub, rival: Rival) -> None:
     await visitor.evaluate(_PUT % text)
 
 
-async def perform(visitor: Visitor, inputs: Sequence[Input], begun_at: float) -> None:
-    """Send each input when it is due, counted from `begun_at`; what is late goes at once."""
+async def perform(visitor: Visitor, inputs: Sequence[Input], begun_at: float) -> float:
+    """Send each input when it is due, counted from `begun_at`, or at once if late; return how late the last was, s."""
     position = (VIEWPORT[0] / 2, VIEWPORT[1] / 2)
     for step in inputs:
         await _sleep_until(begun_at + step.at_s)
@@ -216,6 +219,7 @@ async def perform(visitor: Visitor, inputs: Sequence[Input], begun_at: float) ->
         if step.kind is Kind.CLICK:
             await _send_mouse(visitor, "mousePressed", position)
             await _send_mouse(visitor, "mouseReleased", position)
+    return time.monotonic() - begun_at - inputs[-1].at_s
 
 
 async def _send_mouse(visitor: Visitor, what: str, position: tuple[float, float]) -> None:
