@@ -1,5 +1,5 @@
 /** The core: whether this page is recorded at all, what `jalki(…)` does, and which modules are loaded. */
-import { act } from './engagement';
+import { act } from './acts';
 import { guarded, stopAll, watchFaults, whenIdle } from './guard';
 import type { Config, Module, News, Offer } from './host';
 import { FAULT } from './kinds';
@@ -7,7 +7,7 @@ import { onAnswers, push, waiting } from './queue';
 import { clockMs } from './screen';
 import { present } from './sections';
 import { CONSENT_FIRST, IN_SPITE, SIGNALS, site } from './site';
-import { acted, addMove, addSignal, flush, identify, openBatch, viewId } from './view';
+import { acted, addMarks, addMove, addSignal, flush, identify, openBatch, viewId } from './view';
 import { observeVisit, takeClick } from './visit';
 
 /** A page opened with this in its fragment, or in a window or frame of this name, is an owner's preview and never a view. */
@@ -35,7 +35,7 @@ export function begin({ siteKey, endpoint, site: settings, load }: Config): void
   site.endpoint = endpoint + (isDebugged ? '?d=1' : '');
   const calls: unknown[][] = [];
   const hearers: ((...news: News) => void)[] = [];
-  const modules: Record<string, Promise<Module>> = {};
+  const modules: { [name: string]: Promise<Module> | undefined; consent?: Promise<Module> } = {};
   let isBegun = isRefused();
 
   const tell = (...news: News) => {
@@ -60,10 +60,13 @@ export function begin({ siteKey, endpoint, site: settings, load }: Config): void
     openBatch,
     push,
     stop,
+    addMarks,
   ];
   // A policy of the page may forbid it, or the network: then the page goes without.
   const open = (name: string) => {
-    (modules[name] ??= load(name)).then((module) => module.start(offer)).catch(() => {});
+    const module = modules[name] ?? load(name);
+    modules[name] = module;
+    module.then(({ start }) => start(offer)).catch(() => {});
   };
   const start = () => {
     if (isBegun) return;
@@ -77,7 +80,7 @@ export function begin({ siteKey, endpoint, site: settings, load }: Config): void
     tell('call', ...args);
     if (name === 'stop') stop();
     if (name !== 'consent') return;
-    if (!modules['consent']) open('consent');
+    if (!modules.consent) open('consent');
     if (word === 'denied') stopAll();
     else start();
   });

@@ -5,7 +5,7 @@ const MAX_FAULTS = 10;
 
 const stopper = new AbortController();
 let faults = 0;
-let report: (name: string) => void = () => {};
+let report: (name: string) => void;
 
 /** Ends everything that was begun here: no listener, timer or observer of ours does anything from now on. */
 export function stopAll(): void {
@@ -24,7 +24,7 @@ export function guarded<T extends unknown[]>(call: (...args: T) => void): (...ar
       if (!stopper.signal.aborted) call(...args);
     } catch (error) {
       // The page must not notice. The report itself may fail as well, and then it ends here, too.
-      if (++faults === MAX_FAULTS) guarded(report)(`${(error as Error)?.name}`);
+      if (++faults === MAX_FAULTS) guarded(report)((error as Error).name);
     }
   };
 }
@@ -45,22 +45,7 @@ export function after(ms: number, work: () => void): number {
   return window.setTimeout(guarded(work), ms);
 }
 
-/** Calls `work` once when the browser has nothing better to do, at the latest after a second. */
+/** Calls `work` once when the browser has nothing better to do, at the latest after a second; Safari cannot tell when that is. */
 export function whenIdle(work: () => void): void {
-  // Safari has no requestIdleCallback.
-  if ('requestIdleCallback' in window) requestIdleCallback(guarded(work), { timeout: 1000 });
-  else after(50, work);
-}
-
-/** Returns a function that has `work` done in the next frame, where reading a layout costs nothing; once, however often it is called. */
-export function inFrame(work: () => void): () => void {
-  let isPlanned = false;
-  const run = guarded(() => {
-    isPlanned = false;
-    work();
-  });
-  return () => {
-    if (!isPlanned) requestAnimationFrame(run);
-    isPlanned = true;
-  };
+  (window.requestIdleCallback ?? setTimeout)(guarded(work), { timeout: 1000 } as never);
 }

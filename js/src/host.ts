@@ -57,6 +57,7 @@ export type Offer = readonly [
   openBatch: () => Batch,
   push: (batch: Batch) => void,
   stop: () => void,
+  mark: (bits: number) => void,
 ];
 
 /** The core, as modules see it. */
@@ -89,11 +90,17 @@ export interface Host extends Site {
   watch(hear: (...news: News) => void): void;
   /** Ends all recording on this page. */
   stop(): void;
+  /** Adds marks of automation. */
+  mark(bits: number): void;
+  /** Set by a module: more of what a click's kind says. */
+  traitsOf?: (element: Element, event: MouseEvent) => number;
+  /** Set by a module: a body made smaller, without a type; undefined where it would not be. */
+  pack?: (body: string) => Promise<Blob | undefined>;
 }
 
 /** Returns the host that `offer` makes. */
 export function asHost(offer: Offer): Host {
-  const [site, calls, hearers, waiting, look, signal, click, move, act, openBatch, send, stop] = offer;
+  const [site, calls, hearers, waiting, look, signal, click, move, act, openBatch, send, stop, mark] = offer;
   const own = {
     calls,
     waiting,
@@ -103,6 +110,7 @@ export function asHost(offer: Offer): Host {
     act,
     send,
     stop,
+    mark,
     isIgnored,
     pressed: pressedElement,
     identify: (element: Element) => look()[0](element),

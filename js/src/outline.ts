@@ -12,14 +12,12 @@
 import { isIgnored } from './screen';
 import { type Key, makeKey } from './wire';
 
-/** Most sections of a page; bounds the work of each scroll. */
+/** Most sections of a page; bounds the work of each step. */
 const MAX_SECTIONS = 100;
 /** Elements looked at in search of them. */
 const MAX_CANDIDATES = 500;
 const MARK = 'data-jalki-section';
 const CONTAINERS = 'section,article,header,footer,nav,aside';
-/** Siblings that end what belongs to a heading. */
-const BOUNDARIES = 'section,article,header,footer,nav,[role=contentinfo],[role=navigation]';
 
 /** A part of the page: the siblings from `first` to `last`, and what heads it, or itself. */
 export interface Part {
@@ -31,51 +29,54 @@ export interface Part {
 
 /** Returns the sections of the page as it is now. */
 export function findParts(identify: (element: Element) => Key): Part[] {
-  const heads = all(`[${MARK}],h1,h2,h3`).filter((element) => !element.parentElement?.closest(`[${MARK}]`));
-  const names = new Set<Key>();
-  const members = new Set<Element | null>();
+  const heads = findAll(`[${MARK}],h1,h2,h3`).filter((head) => !head.parentElement?.closest(`[${MARK}]`));
+  /** How many heads there are in what stands around them. */
+  const counts = new Map<Element, number>();
+  const members = new Set<Element>();
+  const names = new Map<Key, number>();
   const parts: Part[] = [];
   const add = (head: Element, first: Element, last: Element) => {
-    if (parts.length >= MAX_SECTIONS) return;
     const mark = head.getAttribute(MARK);
     const key = mark ? makeKey(null, `[${MARK}=${mark}]`) : identify(head);
-    let unique = key;
-    for (let nth = 2; names.has(unique); nth++) unique = `${key}:${nth}`;
-    names.add(unique);
-    parts.push({ head, first, last, key: unique });
-    for (let member: Element | null = first; member; member = member === last ? null : member.nextElementSibling)
-      members.add(member);
+    const nth = (names.get(key) ?? 0) + 1;
+    names.set(key, nth);
+    members.add(first);
+    if (parts.length < MAX_SECTIONS) parts.push({ head, first, last, key: nth > 1 ? `${key}:${nth}` : key });
   };
-  const isHeaded = (element: Element) => heads.some((head) => element.contains(head));
-
+  for (const head of heads)
+    for (let around: Element | null = head; around; around = around.parentElement)
+      counts.set(around, (counts.get(around) ?? 0) + 1);
   for (const head of heads) {
     let first = head;
-    let last = head;
-    if (!head.hasAttribute(MARK)) {
-      const isOthers = (element: Element) => heads.some((other) => other !== head && element.contains(other));
-      for (let around = head.parentElement; around && !around.matches('body,main') && !isOthers(around); )
-        [first, around] = [around, around.parentElement];
-      last = first;
-      if (!first.matches(`${CONTAINERS},li`)) {
-        for (let next = first.nextElementSibling; next; next = next.nextElementSibling) {
-          if (next.matches(BOUNDARIES) || isHeaded(next)) break;
-          if (isShown(next)) last = next;
-        }
-      }
+    for (
+      let up = head.parentElement;
+      up && !head.matches(`[${MARK}]`) && counts.get(up) === 1 && !up.matches('body,main');
+      up = up.parentElement
+    )
+      first = up;
+    let last = first;
+    for (
+      let next = first.nextElementSibling;
+      next && !first.matches(`[${MARK}],li,${CONTAINERS}`);
+      next = next.nextElementSibling
+    ) {
+      if (counts.has(next) || next.matches(`${CONTAINERS},[role=contentinfo],[role=navigation]`)) break;
+      members.add(next);
+      if (isShown(next)) last = next;
     }
     add(head, first, last);
   }
-  for (const container of all(CONTAINERS)) {
+  for (const container of findAll(CONTAINERS)) {
     let above: Element | null = container;
     while (above && !members.has(above)) above = above.parentElement;
-    if (!above && !isHeaded(container)) add(container, container, container);
+    if (!above && !counts.has(container)) add(container, container, container);
   }
   const rest = document.querySelector('main') ?? document.body;
-  if (!parts.length) add(rest, rest, rest);
+  if (!parts[0]) add(rest, rest, rest);
   return parts;
 }
 
-function all(selector: string): Element[] {
+function findAll(selector: string): Element[] {
   return [...document.querySelectorAll(selector)]
     .slice(0, MAX_CANDIDATES)
     .filter((element) => isShown(element) && !isIgnored(element));

@@ -1,4 +1,4 @@
-/** Sections of one view: their boxes, measured in idle time; what of them was seen; and how long each was in view. */
+/** Sections of one view: where they are, measured in idle time; what of them was seen; and how long each was in view. */
 import { findParts, type Part } from './outline';
 import { clockMs, isVisible } from './screen';
 import type { Key, SectionPart } from './wire';
@@ -38,31 +38,25 @@ export function forgetSections(): void {
   known = new Map();
 }
 
-/** Measures the sections anew, and looks for them where they may be others than before. */
-export function measureSections(identify: (element: Element) => Key, isStale: boolean): void {
-  if (isStale || present.some(({ part }) => !part.first.isConnected)) {
-    for (const section of present) section.inViewPx = section.halfSince = section.endSince = 0;
-    present = findParts(identify).map((part) => {
-      const section = known.get(part.key) ?? {
-        part,
-        top: 0,
-        bottom: 0,
-        inViewPx: 0,
-        timeMs: 0,
-        flags: 0,
-        halfSince: 0,
-        endSince: 0,
-        reported: '0,0',
-      };
-      section.part = part;
-      known.set(part.key, section);
-      return section;
-    });
-  }
+/** Looks for the sections anew. */
+export function findSections(identify: (element: Element) => Key): void {
+  for (const section of present) section.inViewPx = section.halfSince = section.endSince = 0;
+  present = findParts(identify).map((part) => {
+    const section = known.get(part.key);
+    const nothing = { top: 0, bottom: 0, inViewPx: 0, timeMs: 0, flags: 0, halfSince: 0, endSince: 0, reported: '0,0' };
+    const found = Object.assign(section ?? nothing, { part });
+    known.set(part.key, found);
+    return found;
+  });
+}
+
+/** Measures where the sections are. */
+export function measureSections(): void {
   for (const section of present) {
-    const { top, bottom } = section.part.first.getBoundingClientRect();
+    const { first, last } = section.part;
+    const { top, bottom } = first.getBoundingClientRect();
     section.top = top + scrollY;
-    section.bottom = Math.max(bottom, section.part.last.getBoundingClientRect().bottom) + scrollY;
+    section.bottom = (first === last ? bottom : Math.max(bottom, last.getBoundingClientRect().bottom)) + scrollY;
   }
 }
 
@@ -72,34 +66,36 @@ export function chargeSections(ms: number): void {
   for (const section of present) section.timeMs += totalPx && (ms * section.inViewPx) / totalPx;
 }
 
-/** Notes what is in view from `topPx` to `bottomPx`. */
-export function lookAtSections(topPx: number, bottomPx: number): void {
+/** Notes what is in view from `topPx` to `bottomPx`; returns the key of the section that fills most of it. */
+export function lookAtSections(topPx: number, bottomPx: number): Key | undefined {
   const now = clockMs();
+  let mostPx = 0;
+  let exit: Key | undefined;
   for (const section of present) {
     const { top, bottom, halfSince, endSince } = section;
     const inViewPx = Math.max(0, Math.min(bottom, bottomPx) - Math.max(top, topPx));
     if (halfSince && now - halfSince >= SEEN_MS) section.flags |= SEEN;
     if (endSince && now - endSince >= SEEN_MS) section.flags |= END_SEEN;
-    const isInView = isVisible() && inViewPx > 0;
+    const isInView = inViewPx > 0 && isVisible();
     const isHalf = inViewPx >= Math.min(bottom - top, bottomPx - topPx) * SEEN_SHARE;
     section.halfSince = isInView && isHalf ? halfSince || now : 0;
     section.endSince = isInView && bottom <= bottomPx ? endSince || now : 0;
     section.inViewPx = inViewPx;
+    if (inViewPx > mostPx) {
+      mostPx = inViewPx;
+      exit = section.part.key;
+    }
   }
-}
-
-/** Returns the key of the section that fills most of the viewport. */
-export function exitSection(): Key | undefined {
-  return [...present].sort((one, other) => other.inViewPx - one.inViewPx).find(({ inViewPx }) => inViewPx)?.part.key;
+  return exit;
 }
 
 /** Returns the sections whose figures changed since they were last taken; `entry` says which key is which in the batch. */
-export function takeChanged(entry: (key: Key) => number): SectionPart[] | undefined {
+export function takeChanged(entry: (key: Key) => number): SectionPart[] {
   const changed: SectionPart[] = [];
   for (const section of known.values()) {
     const figures: [number, number] = [Math.round(section.timeMs), section.flags];
     if (section.reported !== `${figures}`) changed.push([entry(section.part.key), ...figures]);
     section.reported = `${figures}`;
   }
-  return changed[0] && changed;
+  return changed;
 }

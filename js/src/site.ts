@@ -1,7 +1,7 @@
 /** What is known of the site, and with consent of the visitor. The core sets it at its start; modules see it as part of `Host`. */
-import type { Site } from './host';
+import type { Host, Site } from './host';
 
-export const site = {} as Site;
+export const site = {} as Site & Partial<Pick<Host, 'traitsOf' | 'pack'>>;
 
 /** Flags. */
 export const SIGNALS = 1;

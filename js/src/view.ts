@@ -1,10 +1,10 @@
 /** The view being recorded: what the observers saw of it, and the reports that it becomes. One at a time. */
+import { actedAt, isRunning, settle } from './acts';
 import { createIdentify } from './element';
-import { actedAt, isRunning, settle } from './engagement';
 import { after } from './guard';
 import { leave, push, waiting } from './queue';
 import { clockMs, type Place, readGeometry } from './screen';
-import { chargeSections, exitSection, forgetSections, lookAtSections, measureSections, takeChanged } from './sections';
+import { chargeSections, forgetSections, lookAtSections, takeChanged } from './sections';
 import { site } from './site';
 import { type Batch, type Click, type Columns, type Geometry, type Key, randomHex } from './wire';
 
@@ -19,35 +19,34 @@ const PAUSE_MS = 5000;
 const MAX_PAUSE_MS = 30000;
 /** Clicks, moves and signals wait no longer, ms. */
 const MAX_WAIT_MS = 10000;
-/** So many clicks, moves or signals do not wait at all: they and their keys fill a batch. */
+/** So many keys of elements, or clicks with a geometry each, fill a batch. */
 const MANY = 60;
 /** Elements remembered for a layout. */
 const MAX_ACTED = 100;
 
-/** Marks of automation so far, on this page. */
-let marks = 0;
 /** Returns the key of an element in this view. */
 export let identify: (element: Element) => Key;
 /** Elements that were clicked. */
-export let acted: Element[];
-/** When the view began, Unix ms. */
+export let acted: Element[] = [];
+/** Its id; when it began, on `clockMs` and Unix ms. */
+export let viewId = '';
+export let begunAt = 0;
 export let begunUnixMs = 0;
-/** Its id. */
-export let viewId: string;
-/** Its page stands: it has depth and sections. */
-export let isStanding: boolean;
+/** It is neither over nor yet to come; its page stands, so that it has depth and sections. */
+export let isOpen = false;
+export let isStanding = false;
 
-let isOpen = false;
-let begunAt: number;
+let marks = 0;
 let navigation: number;
 let path: string;
 let columns: { c?: Columns; m?: Columns; f?: Columns };
 let geometries: Geometry[];
-let dictionary: string[];
+let dictionary: Key[];
 let counts: Record<Key, number>;
 let seq: number;
 let engagedMs: number;
 let depth: [number, number];
+let exit: Key | undefined;
 let reported: string;
 let pauseMs: number;
 let timer = 0;
@@ -66,6 +65,7 @@ export function openView(how: number, address: string, isRouted: boolean): void 
   counts = {};
   seq = engagedMs = 0;
   depth = [0, 0];
+  exit = undefined;
   reported = '';
   pauseMs = PAUSE_MS;
   dueAt = Infinity;
@@ -94,11 +94,12 @@ export function addMarks(bits: number): void {
 
 /** Takes a click, and returns it. */
 export function addClick(element: Element, place: Place, k: number, at: number): Click {
-  const n = (counts[identify(element)] ??= 0) + 1;
-  counts[identify(element)] = n;
+  const key = identify(element);
+  const n = (counts[key] ?? 0) + 1;
+  counts[key] = n;
   if (!acted[0]) plan(CLICK_MS);
   if (acted.length < MAX_ACTED) acted.push(element);
-  const click = { t: sinceBegun(at), e: entry(identify(element)), g: noteGeometry(), ...place, k, n };
+  const click = { t: sinceBegun(at), e: entry(key), g: noteGeometry(), ...place, k, n };
   add('c', click);
   return click;
 }
@@ -127,16 +128,9 @@ export function planReport(): void {
 /** Notes what is in view. */
 export function look(): void {
   if (!isStanding) return;
-  const bottom = Math.max(0, Math.round(scrollY)) + innerHeight;
-  if (bottom >= depth[0]) depth = [bottom, readGeometry()[3]];
-  lookAtSections(bottom - innerHeight, bottom);
-}
-
-/** Measures the sections; `isStale`: looks for them anew as well. */
-export function measure(isStale: boolean): void {
-  settle();
-  measureSections(identify, isStale);
-  look();
+  const top = Math.max(0, Math.round(scrollY));
+  if (top + innerHeight > depth[0]) depth = [top + innerHeight, readGeometry()[3]];
+  exit = lookAtSections(top, top + innerHeight);
 }
 
 /** Hands over what is new; `isLeaving`: the page may be gone in a moment. */
@@ -153,20 +147,19 @@ export function flush(isLeaving: boolean): void {
 }
 
 function report(): void {
+  if (!isOpen) return;
   const s = takeChanged(entry);
   const figures = `${[Math.floor(engagedMs / 100), depth, marks]}`;
-  if (!isOpen || (seq && figures === reported && !dictionary[0] && !columns.f)) return;
+  if (seq && figures === reported && !s[0] && !columns.c && !columns.m && !columns.f) return;
   reported = figures;
   for (const column of [columns.c?.t, columns.m?.t, columns.m?.x, columns.m?.y]) toSteps(column);
-  push({ ...openBatch(), ...columns, s });
+  push({ ...openBatch(), ...columns, s: s[0] && s });
   turnLeaf();
 }
 
 /** Returns a batch with nothing but what is known of the view. */
 export function openBatch(): Batch {
-  // An anchor of another site, where the visitor came from.
-  const referrer = navigation % 3 ? '' : document.referrer.split('/')[2];
-  const exit = exitSection();
+  const referrer = document.referrer.split('/')[2];
   noteGeometry();
   return {
     v: 1,
@@ -179,7 +172,8 @@ export function openBatch(): Batch {
       q: seq++,
       n: navigation,
       p: path,
-      r: referrer && referrer !== location.host ? referrer : undefined,
+      // Where a load came from, if that was another site; routes and restored pages come from nowhere.
+      r: navigation % 3 || referrer === location.host ? undefined : referrer,
       c: Number(matchMedia('(pointer:coarse)').matches),
       a: sinceBegun(Math.max(begunAt, actedAt)),
       e: Math.floor(engagedMs / 100) * 100,
@@ -202,9 +196,14 @@ function turnLeaf(): void {
 }
 
 function add(name: 'c' | 'm' | 'f', row: object): void {
-  const table = (columns[name] ??= {});
-  for (const [column, cell] of Object.entries(row)) (table[column as keyof Columns] ??= []).push(cell);
-  if (dictionary.length >= MANY || table.e?.[MANY]) report();
+  const table = columns[name] ?? {};
+  columns[name] = table;
+  for (const [column, cell] of Object.entries(row) as [keyof Columns, number][]) {
+    const cells = table[column] ?? [];
+    table[column] = cells;
+    cells.push(cell);
+  }
+  if (dictionary[MANY] || columns.c?.e?.[MANY]) report();
   plan(Math.min(pauseMs, MAX_WAIT_MS));
 }
 
@@ -237,5 +236,5 @@ function sinceBegun(at = clockMs()): number {
 
 /** Puts differences in the place of values, from the back, as each needs the one before. */
 function toSteps(column: (number | string)[] = []): void {
-  for (let i = column.length - 1; i > 0; i--) column[i] = Number(column[i]) - Number(column[i - 1]);
+  for (let i = column.length; --i > 0; ) column[i] = Number(column[i]) - Number(column[i - 1]);
 }

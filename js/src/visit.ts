@@ -1,93 +1,123 @@
-/** One visit to one document: begins the observers, and tells each view what they see. */
+/** One visit to one document: when a view begins and ends, and what each hears from the observers. */
+import { observeActs, pressedAt } from './acts';
 import { observeClicks } from './clicks';
-import { observeEngagement } from './engagement';
-import { after, inFrame, listen, whenIdle } from './guard';
+import { pressedElement } from './element';
+import { after, listen, whenIdle } from './guard';
 import type { News } from './host';
-import { observeMoves } from './moves';
-import { observePage } from './page';
 import { observeResponses } from './responses';
-import { clockMs, isVisible, type Place } from './screen';
-import { present } from './sections';
-import { awaitPage } from './settling';
+import { clockMs, isIgnored, isVisible, type Place, placeIn } from './screen';
+import { findSections, measureSections } from './sections';
 import { HASH_ROUTES, site } from './site';
 import {
   addClick,
   addMarks,
   addMove,
   addSignal,
+  begunAt,
   begunUnixMs,
   closeView,
   engage,
   flush,
+  identify,
+  isOpen,
   isStanding,
   look,
-  measure,
   openView,
   planReport,
   stand,
+  viewId,
 } from './view';
+import { LOAD, PRERENDER, RESTORE, ROUTE } from './wire';
 
 /** An act after a longer pause, ms, begins a new view: so long does a session last on the server. */
 const MAX_IDLE_MS = 1800000;
 /** And so does one in a view that is older, ms: the collector refuses reports of views older than a day. */
 const MAX_AGE_MS = 43200000;
-/** Scrolling has ended when nothing moved for this long, ms (`scrollend` is missing in Safari). */
-const REST_MS = 150;
+/** A route held shorter than this is a redirect inside the page and no look at it, ms. */
+const REDIRECT_MS = 100;
+/** A route's page that shows no change for this long is taken as it stands, ms; it is looked at so often. */
+const CAP_MS = 2000;
+const REST_MS = 100;
+/** A page has stopped to grow, or a box to scroll, when nothing moved for this long, ms. */
+const QUIET_MS = 200;
 /** Mark of automation: no language, or a window without width; 1 is `navigator.webdriver`, others are the clicks'. */
 const NO_WINDOW = 2;
 /** Bits of a click's kind that say that another than the primary button was pressed. */
 const NOT_PRIMARY = 12;
 
+declare global {
+  interface Document {
+    readonly prerendering?: boolean;
+  }
+}
+
 let tell: (...news: News) => void;
-let watchClick: (element: Element, atMs: number) => void;
-let isPlanned = false;
+let readPath: () => string;
+let path = '';
+let navigation: number;
+let isRouted = false;
+let actedUnixMs: number;
 let isDue = false;
+let quietTimer = 0;
+let watchClick: (element: Element, atMs: number) => void;
 
 /** Begins to observe; `params`: parameters of the query that are part of a page's address. */
 export function observeVisit(params: readonly string[], hear: (...news: News) => void): void {
   tell = hear;
-  // By the clock on the wall: the page's may stand still while a computer sleeps.
-  let actedUnixMs = 0;
-  let press = () => {};
+  readPath = () => {
+    const { pathname, search, hash } = location;
+    const kept = search
+      .slice(1)
+      .split('&')
+      .filter((part) => params.includes(part.split('=')[0] ?? ''));
+    return (pathname + (kept[0] ? `?${kept.sort().join('&')}` : '') + (site.flags & HASH_ROUTES ? hash : '')).slice(
+      0,
+      1024,
+    );
+  };
+  navigation = document.prerendering ? PRERENDER : LOAD;
   addMarks(Number(navigator.webdriver) | (navigator.language && outerWidth ? 0 : NO_WINDOW));
-  observeEngagement(engage, () => {
-    const now = Date.now();
-    const isOver = now - actedUnixMs > MAX_IDLE_MS || now - begunUnixMs > MAX_AGE_MS;
-    actedUnixMs = now;
-    if (isOver) renew();
-    planReport();
-  });
-  const renew = observePage(
-    () => readPath(params),
-    (navigation, path, isRouted) => {
-      const earlier = present.map(({ part }) => part.first);
-      openView(navigation, path, isRouted);
-      actedUnixMs = begunUnixMs;
-      tell('view');
-      const onStanding = () => {
-        stand();
-        remeasure(true);
-      };
-      press = isRouted ? awaitPage(earlier, onStanding) : () => {};
-      if (!isRouted) onStanding();
+  let moved: PointerEvent | undefined;
+  let beneath: Element;
+  observeActs(
+    engage,
+    () => {
+      // By the clock on the wall: the page's may stand still while a computer sleeps.
+      const now = Date.now();
+      if (now - actedUnixMs > MAX_IDLE_MS || now - begunUnixMs > MAX_AGE_MS) next(ROUTE, false);
+      actedUnixMs = now;
+      onRoute();
+      look();
+      if (moved && !isIgnored(beneath)) {
+        const element = pressedElement(beneath);
+        addMove(element, placeIn(element, moved));
+      }
+      moved = undefined;
+      planReport();
     },
-    (isVoid) => {
-      tell('end');
-      closeView(isVoid);
+    (event) => {
+      moved = event;
+      beneath = event.composedPath()[0] as Element;
     },
   );
   watchClick = observeResponses((kind, element, ms, atMs, text) => addSignal(kind, element, ms, 0, text, atMs)).onClick;
-  observeClicks(takeClick, addMarks);
-  observeMoves(addMove);
-  observeScroll();
-  listen('wheel touchmove keydown click', ({ isTrusted }) => {
-    if (isTrusted) press();
-  });
-  listen('visibilitychange pagehide', ({ type }) => {
+  observeClicks(takeClick);
+  listen('visibilitychange pagehide prerenderingchange', ({ type }) => {
+    show();
     if (isVisible() && type !== 'pagehide') return;
     tell('end');
     flush(true);
   });
+  listen('pageshow', (event: PageTransitionEvent) => {
+    if (event.persisted) next(RESTORE, false);
+  });
+  listen('scroll', ({ target }) => {
+    if (target !== document) remeasure(false);
+  });
+  // Where there is no such event, each act looks at the address. An element with that id would also be `window.navigation`.
+  if ('oncurrententrychange' in (window.navigation ?? {})) listen('currententrychange', onRoute, window.navigation);
+  show();
+  new ResizeObserver(() => remeasure(true)).observe(document.documentElement);
 }
 
 /** Takes a click, wherever it was seen. */
@@ -98,42 +128,61 @@ export function takeClick(element: Element, place: Place, kind: number): void {
   tell('click', element, click);
 }
 
-/** What is in view changes with scrolls and sizes; where the sections are also when the page grows. */
-function observeScroll(): void {
-  const lookSoon = inFrame(look);
-  let resting = 0;
-  listen('scroll resize', () => {
-    lookSoon();
-    clearTimeout(resting);
-    resting = after(REST_MS, () => remeasure(false));
-  });
-  // An async script may run before there is a body.
-  const watch = () => {
-    if (window.ResizeObserver) new ResizeObserver(() => remeasure(true)).observe(document.documentElement);
+function onRoute(): void {
+  if (isOpen && readPath() !== path) next(ROUTE, true);
+}
+
+/** Ends the view, which is none where it was but a step on the way, and begins the next. */
+function next(how: number, isRoute: boolean): void {
+  if (isOpen) {
+    const isRedirect = isRoute && clockMs() - begunAt < REDIRECT_MS;
+    if (!isRedirect) {
+      navigation = how;
+      isRouted = isRoute;
+    }
+    tell('end');
+    closeView(isRedirect);
+  }
+  show();
+}
+
+function show(): void {
+  if (isOpen || !isVisible() || document.prerendering) return;
+  const outline = readOutline();
+  path = readPath();
+  openView(navigation, path, isRouted);
+  actedUnixMs = begunUnixMs;
+  tell('view');
+  const id = viewId;
+  const begin = () => {
+    if (viewId !== id) return;
+    stand();
     remeasure(true);
   };
-  listen('DOMContentLoaded', () => remeasure(true));
-  watch();
+  // Routers change the address first, fetch, and render later: until then the browser shows the page before.
+  const awaitPage = () => {
+    const isOver = pressedAt > begunAt + REST_MS || clockMs() > begunAt + CAP_MS;
+    after(REST_MS, isOver || readOutline() !== outline ? begin : awaitPage);
+  };
+  if (isRouted) awaitPage();
+  else begin();
 }
 
+function readOutline(): string {
+  return [...document.querySelectorAll('h1,h2,h3')].map((head) => head.textContent).join();
+}
+
+/** Has the sections measured once the page has come to rest; `isStale`: and looked for anew. */
 function remeasure(isStale: boolean): void {
   isDue ||= isStale;
-  if (isPlanned) return;
-  isPlanned = true;
-  whenIdle(() => {
-    isPlanned = false;
-    if (!isVisible() || !document.body || !isStanding) return;
-    measure(isDue);
-    isDue = false;
-  });
-}
-
-/** The path with those parameters that are part of the page's address, in their order, and the fragment where it is a route. */
-function readPath(params: readonly string[]): string {
-  const { pathname, search, hash } = location;
-  const kept = search
-    .slice(1)
-    .split('&')
-    .filter((part) => params.includes(part.split('=', 1)[0] ?? ''));
-  return pathname + (kept[0] ? `?${kept.sort().join('&')}` : '') + (site.flags & HASH_ROUTES ? hash : '');
+  clearTimeout(quietTimer);
+  quietTimer = after(QUIET_MS, () =>
+    whenIdle(() => {
+      if (!isStanding || !document.body) return;
+      if (isDue) findSections(identify);
+      isDue = false;
+      measureSections();
+      look();
+    }),
+  );
 }

@@ -7,6 +7,7 @@ import { listen, whenIdle } from '../guard';
 import { observeMoves } from '../moves';
 import { clockMs, isIgnored, type Place } from '../screen';
 
+import { observeButtons } from './buttons';
 import { host } from './desk';
 
 /** Documents that are looked into, of one page. */
@@ -48,11 +49,8 @@ function record(inside: Document, frame: Element): void {
     const [x, y] = originOf(frame);
     return { ...place, x: place.x + x, y: place.y + y };
   };
-  observeClicks(
-    (element, place, kind) => host.click(element, placed(place), kind),
-    () => {},
-    inside,
-  );
+  observeClicks((element, place, kind) => host.click(element, placed(place), kind), inside);
+  observeButtons(inside, placed);
   observeMoves((element, place) => host.move(element, placed(place)), inside);
   listen(
     ACTS,
