@@ -1,10 +1,11 @@
 /** What is known of the element under the pointer, and what of it is recorded. */
 
-import { pressedElement } from '../element';
+import { createIdentify, pressedElement } from '../element';
 import type { Host } from '../host';
 import { isMasked, labelOf, roleOf, sectionTitle } from '../layout/labels';
 import { isIgnored } from '../screen';
 import type { Section } from '../sections';
+import type { Key } from '../wire';
 
 /** How much of an element is recorded. */
 export type Extent = 'recorded' | 'field' | 'masked' | 'ignored' | 'foreign';
@@ -41,10 +42,19 @@ export function inspect(innermost: Element, host: Host): Beneath {
   return {
     element,
     extent,
-    key: extent === 'ignored' ? '' : host.identify(element),
+    key: extent === 'ignored' ? '' : keyOf(element, host),
     words: isSilent || extent === 'field' ? '' : labelOf(element, roleOf(element)),
     section: isSilent ? '' : sectionOf(element, host),
   };
+}
+
+/** Returns the key of an element; where no view was begun it is the one that it would have. */
+export function keyOf(element: Element, host: Host): Key {
+  try {
+    return host.identify(element) || createIdentify()(element);
+  } catch {
+    return createIdentify()(element);
+  }
 }
 
 /** Returns whether the page may not look into a frame. */

@@ -33,7 +33,10 @@ export function openView(host: Host): View {
       signals += signalEntries(news[1]).length;
     },
     said(): Said {
-      for (const [, name, word] of host.calls) if (name === 'consent') said.consent = `${word}`;
+      for (const [, name, word] of host.calls) {
+        if (name === 'consent') said.consent = `${word}`;
+        if (name === 'stop') said.isStopped = true;
+      }
       return said;
     },
     figures() {
