@@ -7,6 +7,7 @@ async tag, so that all that follows is its own. The page's baseline is a visit w
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -123,11 +124,13 @@ async def measure(browser: Browser, stub: Stub, rival: Rival, length: Length) ->
         late_s = await perform(visitor, script.inputs, begun_at)
         await _sleep_until(begun_at + length.seconds)
         after = await visitor.read_metrics()
-        scrolled_px = await visitor.evaluate("scrollY")
+        pressed, scrolled_px = json.loads(str(await visitor.evaluate("JSON.stringify([pressed, scrollY])")))
         heap_bytes = await _read_heap(visitor)
         await _leave(visitor, stub)
         trace = json.loads(await browser.stop_tracing())["traceEvents"]
         faults = visitor.faults + [f"no answer is known for {path}" for path in stub.unexpected]
+        if Counter(pressed) != script.pressed:
+            faults.append(f"pressed {', '.join(pressed)}")
     timeline = read_timeline(trace, _address(stub, rival), script.inputs[0].at_s)
     scripting_s = sum(after[name] - before[name] for name in ("ScriptDuration", "V8CompileDuration"))
     task_ms = (after["TaskDuration"] - before["TaskDuration"]) * 1000
@@ -142,7 +145,7 @@ async def measure(browser: Browser, stub: Stub, rival: Rival, length: Length) ->
         preflights=preflights,
         body_bytes=sum(len(call.body) for call in sent),
         script_requests=sum(call.is_script for call in stub.calls),
-        scrolled_px=float(str(scrolled_px)),
+        scrolled_px=scrolled_px,
         late_s=late_s,
         faults=faults,
     )

@@ -18,17 +18,20 @@ _STYLE = """
 *{box-sizing:border-box}body{margin:0;font:16px/1.5 sans-serif;color:#222}a{color:#05c}main{width:1080px;margin:0 auto}
 header{position:sticky;top:0;height:56px;background:#fff;border-bottom:1px solid #ccc;padding:10px 24px;display:flex}
 .cards{display:grid;grid-template-columns:repeat(3,1fr);gap:24px}
-.card{border:1px solid #ddd;padding:12px;height:292px;overflow:hidden}
+.card{border:1px solid #ddd;padding:12px;height:440px;overflow:hidden}.card>*{margin:4px 0}
 .card svg{display:block;width:100%;height:90px}.card.on{background:#efe}form label{display:block;padding:6px 0}
 article p{margin:0 0 12px}.rows li{height:52px;border-bottom:1px solid #eee;display:flex;gap:12px;align-items:center}
 button{height:32px}h2{height:40px}footer{height:300px;background:#eee}
 """
 _SCRIPT = """
+window.pressed = [];
 document.addEventListener('click', (event) => {
-  const pressed = event.target.closest('button,a');
-  if (!pressed) return;
+  const spot = event.target.closest('[data-press]');
+  pressed.push(spot ? spot.dataset.press : 'nothing');
+  const control = event.target.closest('button,a');
+  if (!control) return;
   event.preventDefault();
-  pressed.closest('.card,li,form,article,header').classList.toggle('on');
+  control.closest('.card,li,form,article,header').classList.toggle('on');
 });
 """
 
