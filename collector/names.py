@@ -47,6 +47,7 @@ class NameBook:
     def __init__(self) -> None:
         self._pages: _Shelf[tuple[object, ...], PageRow] = _Shelf()
         self._elements: _Shelf[tuple[ShardKey, int, str], ElementRow] = _Shelf()
+        self._whole: _Shelf[tuple[ShardKey, str], ElementRow] = _Shelf()
 
     def page_of(self, key: ShardKey, path: str, site: Site) -> PageRow:
         """Return the page of a path as it came."""
@@ -60,19 +61,32 @@ class NameBook:
             self._pages.put(place, page, len(path) + len(canonical))
         return page
 
-    def elements_of(self, key: ShardKey, steps: Sequence[tuple[int, str]]) -> list[ElementRow]:
-        """Return the element of each step, a pair of its parent's place (−1: none) and what it adds to that key."""
-        known = self._elements.rows
+    def elements_of(self, key: ShardKey, entries: Sequence[str | tuple[int, str]]) -> list[ElementRow]:
+        """Return the element of each entry: a whole key, or a pair: its parent (−1: none) and one step more."""
         rows: list[ElementRow] = []
-        for parent, step in steps:
-            above = rows[parent] if parent >= 0 else None
-            place = (key, above.element_id if above else 0, step)  # no id is 0
-            row = known.get(place)
-            if row is None:
-                row = _name_element(key, above, step)
-                self._elements.put(place, row, len(step) + len(row.key))
+        for entry in entries:
+            if isinstance(entry, str):
+                row = self.chain_of(key, entry)[-1] if (known := self._whole.rows.get((key, entry))) is None else known
+            else:
+                row = self._child_of(key, rows[entry[0]] if entry[0] >= 0 else None, entry[1])
             rows.append(row)
         return rows
+
+    def chain_of(self, key: ShardKey, text: str) -> list[ElementRow]:
+        """Return the elements that a whole key names, from its anchor down."""
+        rows: list[ElementRow] = []
+        for step in text.split(">"):
+            rows.append(self._child_of(key, rows[-1] if rows else None, step))
+        self._whole.put((key, text), rows[-1], len(text))
+        return rows
+
+    def _child_of(self, key: ShardKey, above: ElementRow | None, step: str) -> ElementRow:
+        place = (key, above.element_id if above else 0, step)  # no id is 0
+        row = self._elements.rows.get(place)
+        if row is None:
+            row = _name_element(key, above, step)
+            self._elements.put(place, row, len(step) + len(row.key))
+        return row
 
 
 def _name_element(key: ShardKey, above: ElementRow | None, step: str) -> ElementRow:

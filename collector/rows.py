@@ -169,7 +169,7 @@ class RowBuilder:
         page = self._names.page_of(key, batch.view.path, site)
         devices = [_device(batch, site, geometry) for geometry in batch.geometries]
         layout_key = LayoutKey(key, page.page_id, devices[-1], width_class(batch.geometries[-1][0]))
-        named = self._names.elements_of(key, batch.steps)
+        named = self._names.elements_of(key, batch.entries)
         ids = [row.element_id for row in named]
         day = local_day(batch, site, arrival.received_ms)
         return BatchRows(
@@ -199,8 +199,12 @@ class RowBuilder:
             return ()
         used = _used_indices(batch)
         for index in sorted(used, reverse=True):
-            _add_ancestors(batch.steps, index, used)
-        fresh = {named[index].element_id: named[index] for index in sorted(used)}
+            _add_ancestors(batch.entries, index, used)
+        fresh: dict[ElementId, ElementRow] = {}
+        for index in sorted(used):
+            entry = batch.entries[index]
+            rows = self._names.chain_of(key, entry) if isinstance(entry, str) else [named[index]]
+            fresh.update((row.element_id, row) for row in rows)
         return tuple(row for row in fresh.values() if (key, row.element_id) not in known)
 
 
@@ -286,11 +290,11 @@ def _used_indices(batch: Batch) -> set[int]:
     return used
 
 
-def _add_ancestors(steps: Sequence[tuple[int, str]], index: int, used: set[int]) -> None:
-    parent = steps[index][0]
-    while parent >= 0 and parent not in used:
-        used.add(parent)
-        parent = steps[parent][0]
+def _add_ancestors(entries: Sequence[str | tuple[int, str]], index: int, used: set[int]) -> None:
+    entry = entries[index]
+    while not isinstance(entry, str) and entry[0] >= 0 and entry[0] not in used:
+        used.add(entry[0])
+        entry = entries[entry[0]]
 
 
 def _build_layout(batch: Batch, key: LayoutKey, ids: Sequence[ElementId], arrival: Arrival) -> LayoutRow | None:

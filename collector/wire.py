@@ -179,7 +179,8 @@ class Batch(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     sent_ms: _UnixMs = field(name="t")
     view: View = field(name="w")
     geometries: Annotated[list[Geometry], Meta(min_length=1, max_length=64)] = field(name="g")
-    steps: Annotated[list[_Step], Meta(max_length=4096)] = field(name="d")
+    entries: Annotated[list[str | _Step], Meta(max_length=4096)] = field(name="d")
+    """The dictionary of elements and sections: whole keys, or pairs of an earlier entry (−1: none) and a step."""
     clicks: Clicks | UnsetType = field(name="c", default=UNSET)
     sections: Annotated[list[SectionTime], Meta(max_length=200)] | UnsetType = field(name="s", default=UNSET)
     layout: PageLayout | UnsetType = field(name="l", default=UNSET)
@@ -220,8 +221,8 @@ def decode_batch(body: bytes) -> Batch | Drop:
         or _find_bad_click(batch)
         or _find_bad_section(batch)
         or _find_bad_layout(batch)
-        or (batch.moves is not UNSET and find_bad_move(batch.moves, len(batch.steps)))
-        or (batch.signals is not UNSET and find_bad_signal(batch.signals, len(batch.steps)))
+        or (batch.moves is not UNSET and find_bad_move(batch.moves, len(batch.entries)))
+        or (batch.signals is not UNSET and find_bad_signal(batch.signals, len(batch.entries)))
     )
     return Drop(DropReason.MALFORMED, fault) if fault else batch
 
@@ -256,8 +257,8 @@ def _find_nul(batch: Batch) -> str:
 def _texts(batch: Batch) -> Iterator[str]:
     yield batch.view.path
     yield batch.view.referrer_host or ""
-    for _, step in batch.steps:
-        yield step
+    for entry in batch.entries:
+        yield entry if isinstance(entry, str) else entry[1]
     if batch.signals is not UNSET:
         yield from batch.signals.texts or ()
     if batch.layout is not UNSET:
@@ -271,10 +272,17 @@ def _find_bad_step(batch: Batch) -> str:
     depths: list[int] = []
     lengths: list[int] = []
     total = 0
-    for index, (parent, step) in enumerate(batch.steps):
-        if parent >= index:
-            return f"$.d[{index}] names a parent that does not come before it"
-        depth, length = (1, len(step)) if parent < 0 else (depths[parent] + 1, lengths[parent] + 1 + len(step))
+    for index, entry in enumerate(batch.entries):
+        if isinstance(entry, str):
+            # Its length is judged here: msgspec 0.22 crashes on a bounded text beside a tuple.
+            if ">>" in f">{entry}>":
+                return f"$.d[{index}] has a step without a name"
+            depth, length = entry.count(">") + 1, len(entry)
+        else:
+            parent, step = entry
+            if parent >= index:
+                return f"$.d[{index}] names a parent that does not come before it"
+            depth, length = (1, len(step)) if parent < 0 else (depths[parent] + 1, lengths[parent] + 1 + len(step))
         if depth > MAX_KEY_DEPTH or length > MAX_KEY_LENGTH:
             return f"$.d[{index}] is deeper than {MAX_KEY_DEPTH} steps or longer than {MAX_KEY_LENGTH} characters"
         depths.append(depth)
@@ -289,7 +297,7 @@ def _find_bad_click(batch: Batch) -> str:
         return "" if clicks is UNSET or _one_length(clicks) else "the columns of $.c differ in length"
     if not _one_length(clicks):
         return "the columns of $.c differ in length"
-    if max(clicks.elements) >= len(batch.steps):
+    if max(clicks.elements) >= len(batch.entries):
         return "$.c.e names an element that $.d does not hold"
     if max(clicks.geometries) >= len(batch.geometries):
         return "$.c.g names a geometry that $.g does not hold"
@@ -313,7 +321,7 @@ def _one_length(clicks: Clicks) -> bool:
 
 
 def _find_bad_section(batch: Batch) -> str:
-    n_steps = len(batch.steps)
+    n_steps = len(batch.entries)
     if batch.view.exit_section is not UNSET and batch.view.exit_section >= n_steps:
         return "$.w.x names a section that $.d does not hold"
     if batch.sections is not UNSET:
@@ -332,7 +340,7 @@ def _find_bad_layout(batch: Batch) -> str:
         return "the columns of $.l differ in length"
     if any(role % FIXED_FLAG not in _ROLES for role in layout.roles):
         return "$.l.r names a role that there is not"
-    n_steps = len(batch.steps)
+    n_steps = len(batch.entries)
     if any(index >= n_steps for index in layout.elements) or any(box[0] >= n_steps for box in layout.sections):
         return "$.l names an element or a section that $.d does not hold"
     return ""

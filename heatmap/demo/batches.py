@@ -8,11 +8,13 @@ import numpy as np
 from msgspec import UNSET, UnsetType
 
 from collector.ids import Navigation
+from collector.traces import Moves, Signals
 from collector.wire import Batch, Clicks, PageLayout, SectionTime, View
 from heatmap.demo.clicking import Click
 from heatmap.demo.people import Person
 from heatmap.demo.reading import STEP_MS, Reading, SectionTimes
 from heatmap.demo.recording import FittedPage
+from heatmap.demo.tracing import Move, Signal, click_flags, draw_moves, draw_signals
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class _Dictionary:
     def __init__(self, steps: Sequence[tuple[int, str]]) -> None:
         self._steps = steps
         self._places: dict[int, int] = {}
-        self.entries: list[tuple[int, str]] = []
+        self.entries: list[str | tuple[int, str]] = []
 
     def place(self, index: int) -> int:
         """Return the place of a recorded step in this batch."""
@@ -92,6 +94,8 @@ def _build_batch(
     known = _Dictionary(visit.page.page.steps)
     clicks = [click for click in visit.clicks if span[0] < click.step <= span[1]]
     columns = _build_clicks(visit, known, clicks) if clicks else UNSET
+    moves = draw_moves(visit.page, clicks)
+    signals = draw_signals(visit.page, clicks, view_id, is_first=seq == 0)
     sections = _build_sections(visit, known, span)
     started_ms = visit.started_ms + visit.person.skew_ms
     view = _build_view(visit, known, view_id, seq, span[1])
@@ -105,7 +109,9 @@ def _build_batch(
         clicks=columns,
         sections=sections or UNSET,
         layout=_build_layout(visit.page.page.layout, known) if with_layout else UNSET,
-        steps=known.entries,
+        moves=_build_moves(visit, known, moves) if moves else UNSET,
+        signals=_build_signals(visit, known, signals) if signals else UNSET,
+        entries=known.entries,
     )
 
 
@@ -150,8 +156,34 @@ def _build_clicks(visit: Visit, known: _Dictionary, clicks: Sequence[Click]) -> 
         w_px=[round(size[0]) for size in sizes],
         h_px=[round(size[1]) for size in sizes],
         geometries=[0] * len(clicks),
-        kinds=[int(click.kind) for click in clicks],
+        kinds=[click.kind | click_flags(visit.page, click) for click in clicks],
         nth=[click.nth for click in clicks],
+    )
+
+
+def _build_moves(visit: Visit, known: _Dictionary, moves: Sequence[Move]) -> Moves:
+    return Moves(
+        delta_ms=_deltas([move.at_ms for move in moves]),
+        elements=[known.place(visit.page.page.layout.elements[move.element]) for move in moves],
+        delta_x_px=_deltas([move.x_px for move in moves]),
+        delta_y_px=_deltas([move.y_px for move in moves]),
+        x_frac=[move.x_frac for move in moves],
+        y_frac=[move.y_frac for move in moves],
+    )
+
+
+def _deltas(values: Sequence[int]) -> list[int]:
+    return [value - before for value, before in zip(values, [0, *values], strict=False)]
+
+
+def _build_signals(visit: Visit, known: _Dictionary, signals: Sequence[Signal]) -> Signals:
+    elements = visit.page.page.layout.elements
+    return Signals(
+        at_ms=[signal.at_ms for signal in signals],
+        kinds=[int(signal.kind) for signal in signals],
+        elements=[known.place(elements[signal.element]) if signal.element >= 0 else -1 for signal in signals],
+        values=[signal.value for signal in signals],
+        texts=[signal.text for signal in signals] if any(signal.text for signal in signals) else UNSET,
     )
 
 

@@ -15,7 +15,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wire_batches import NOW, NOW_MS, SALT
-from wire_strategies import SENDERS, SITES, WIRES
+from wire_strategies import SENDERS, SITES, WIRES, whole_key
 
 from collector import store
 from collector.catalog import Dictionaries
@@ -53,10 +53,7 @@ class Said:
 
     @property
     def keys(self) -> list[str]:
-        keys: list[str] = []
-        for parent, step in self.wire["d"]:
-            keys.append(step if parent < 0 else f"{keys[parent]}>{step}")
-        return keys
+        return [whole_key(self.wire["d"], index) for index in range(len(self.wire["d"]))]
 
     @property
     def ids(self) -> list[int]:
@@ -147,10 +144,21 @@ class Said:
         used |= set(layout["i"]) | {box[0] for box in layout["s"]}
         while used:
             index = used.pop()
+            if isinstance(steps[index], str):
+                self._add_chain(steps[index], parents)
+                continue
             parent = steps[index][0]
             parents.setdefault(self.keys[index], set()).add(None if parent < 0 else self.ids[parent])
             used |= {parent} - {-1}
         return parents
+
+    @staticmethod
+    def _add_chain(key: str, parents: dict[str, set[int | None]]) -> None:
+        """A whole key brings all that stand above it."""
+        while key:
+            above = key.rpartition(">")[0]
+            parents.setdefault(key, set()).add(text_id(above) if above else None)
+            key = above
 
     def layout(self) -> tuple | None:
         """Title, size, boxes of elements and boxes of sections; of an element that is named twice the first."""

@@ -1,5 +1,7 @@
 """Hypothesis strategies for batches with all that the wire format allows in them, and for the sites that take them."""
 
+from collections.abc import Sequence
+
 from hypothesis import strategies as st
 from wire_batches import NOW_MS
 
@@ -162,11 +164,28 @@ def _views(draw: st.DrawFn, sent_ms: int, n_steps: int) -> dict[str, object]:
     return view
 
 
+def whole_key(entries: Sequence[str | tuple[int, str]], index: int) -> str:
+    """Return the key that an entry of a dictionary stands for."""
+    entry = entries[index]
+    if isinstance(entry, str):
+        return entry
+    parent, step = entry
+    return step if parent < 0 else f"{whole_key(entries, parent)}>{step}"
+
+
+def _written(steps: Sequence[tuple[int, str]], index: int) -> str | tuple[int, str]:
+    """An entry as a whole key, unless a `>` of its own would read as two steps there."""
+    parent, step = steps[index]
+    above = _written(steps, parent) if parent >= 0 else ""
+    return steps[index] if ">" in step or not isinstance(above, str) else f"{above}>{step}".removeprefix(">")
+
+
 @st.composite
 def _wires(draw: st.DrawFn) -> dict[str, object]:
     """One batch with all that the wire format allows in it."""
     sent_ms = draw(_between(0, MAX_UNIX_MS) | st.just(NOW_MS))
     steps = draw(_steps())
+    steps = [_written(steps, index) if draw(st.booleans()) else steps[index] for index in range(len(steps))]
     geometries = draw(st.lists(GEOMETRY, min_size=1, max_size=4))
     wire = {"v": 1, "b": f"{draw(st.integers(0, 2**128 - 1)):032x}", "k": "demoKey_01", "t": sent_ms, "g": geometries}
     wire |= {"w": draw(_views(sent_ms, len(steps))), "d": steps}

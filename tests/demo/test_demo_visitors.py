@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +11,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from collector.ids import Device
+from collector.ids import ClickFlag, Device, SignalKind
+from collector.traces import Signals
 from collector.visitor import network_prefix
 from collector.wire import UNSET, Batch, decode_batch
 from heatmap.demo.recording import load_recording
@@ -19,6 +20,7 @@ from heatmap.demo.shop import ARTICLE, list_paths
 from heatmap.demo.visitors import Span, generate
 
 _NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
+NO_SIGNALS = Signals([], [], [], [])
 _SPAN = Span("demoKey_01", "Europe/Helsinki", _NOW)
 _SCHEMA = Path(__file__).parents[1] / "contract" / "wire-v1.schema.json"
 
@@ -149,6 +151,38 @@ def test_clicks_lie_inside_their_element(views: dict[str, list[Batch]]) -> None:
     assert 5_000 <= n_clicks <= 12_000
 
 
+def test_a_mouse_moves_to_its_clicks_over_elements(views: dict[str, list[Batch]]) -> None:
+    """Moves lie inside the element beneath, rise in time and end at a click; fingers do not move."""
+    recording = load_recording()
+    n_moves = 0
+    for reports in views.values():
+        for report in reports:
+            if report.moves is UNSET:
+                continue
+            assert not report.view.pointer_is_coarse
+            moves, clicks, keys = report.moves, report.clicks, _keys(report)
+            geometry = report.geometries[0]
+            page = recording.fit(report.view.path, _device(report), (geometry[0], geometry[1]))
+            boxes = dict(zip(page.element_keys, page.elements, strict=True))
+            x_px, y_px = (itertools.accumulate(deltas) for deltas in (moves.delta_x_px, moves.delta_y_px))
+            for index, at_x, at_y in zip(moves.elements, x_px, y_px, strict=True):
+                x, y, w, h = boxes[keys[index]]
+                assert x <= at_x < x + w
+                assert y <= at_y < y + h
+            assert sum(moves.delta_ms) <= sum(clicks.delta_ms)
+            n_moves += len(moves.elements)
+    assert 10_000 <= n_moves <= 60_000
+
+
+def test_every_click_on_a_control_was_answered(views: dict[str, list[Batch]]) -> None:
+    """Each click that looks interactive has a response, and each view its largest contentful paint."""
+    for reports in views.values():
+        kinds = Counter(kind for report in reports for kind in (report.signals or NO_SIGNALS).kinds)
+        flags = [kind for report in reports if report.clicks is not UNSET for kind in report.clicks.kinds]
+        assert kinds[SignalKind.RESPONSE] == sum(kind >= ClickFlag.LOOKS_INTERACTIVE for kind in flags)
+        assert kinds[SignalKind.VITAL] == (reports[0].view.seq == 0)
+
+
 def test_every_page_and_device_has_a_layout(lines: list[Line]) -> None:
     """A layout of each page and device class is among the batches, on the screen that was recorded."""
     found = {(line.batch.view.path, _device(line.batch)) for line in lines if line.batch.layout is not UNSET}
@@ -174,7 +208,9 @@ def test_days_and_pages_have_their_rhythm(lines: list[Line], views: dict[str, li
 
 def _keys(batch: Batch) -> list[str]:
     keys: list[str] = []
-    for parent, step in batch.steps:
+    for entry in batch.entries:
+        assert not isinstance(entry, str)
+        parent, step = entry
         keys.append(step if parent < 0 else f"{keys[parent]}>{step}")
     return keys
 
