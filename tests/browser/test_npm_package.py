@@ -1,6 +1,7 @@
 """The package @jalki/browser, as npm packs it: what is in it, its types, and an application bundled with it."""
 
 import json
+import re
 import shutil
 import subprocess
 import tarfile
@@ -109,6 +110,13 @@ def test_the_package_holds_its_chunks_types_and_readme_and_nothing_else(package:
     assert manifest["sideEffects"] is False
     assert not {"dependencies", "peerDependencies", "scripts"} & manifest.keys()
     assert manifest["version"] == json.loads((_JS / "package.json").read_text())["version"]
+
+
+def test_every_option_stands_in_the_readme() -> None:
+    """Its table has the options of the types, in their order."""
+    options = (_JS / "npm" / "types.ts").read_text().partition("interface Options {")[2].partition("\n}")[0]
+    table = (_JS / "npm" / "README.md").read_text().partition("## Options of `init`")[2].partition("\n## ")[0]
+    assert re.findall(r"readonly (\w+)", options) == re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
 
 
 @pytest.mark.parametrize("resolution", ["bundler", "nodenext"])
