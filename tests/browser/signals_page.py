@@ -3,17 +3,15 @@
 Signals of one page are told apart by kind; the numbers are those of `js/src/kinds.ts`.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 from playwright.async_api import Browser, Page
 from snippet_site import SCRIPT, SnippetSite, fresh_page, snippet_site
 
-(HESITATION, SWIPE, SELECTION, COPY, FIELD, FORM, OUTBOUND, DOWNLOAD, PRINT, ZOOM, ORIENTATION, VITAL, STATE) = range(
-    3, 16
-)
-VARIANT, EVENT, FIRST_ACTION, INNER_DEPTH = range(16, 20)
+HESITATION, SWIPE, SELECTION, COPY, FIELD, FORM, OUTBOUND, DOWNLOAD, PRINT, ZOOM = range(3, 13)
+ORIENTATION, VITAL, STATE, VARIANT, EVENT, FIRST_ACTION, INNER_DEPTH = range(13, 20)
 WATCHED = "1"
 """Settings of a site whose pages load the module."""
 
@@ -36,7 +34,7 @@ async def watched_page(
 
 
 async def pause(page: Page, frames: int = 1, ms: int = 0) -> None:
-    """Let so many frames pass, and then so much time by the page's clock, which signals that must not come would need."""
+    """Let so many frames pass, and then the time by the page's clock that a signal which must not come would need."""
     await page.evaluate(
         """async ([frames, ms]) => {
             for (let i = 0; i < frames; i++) await new Promise((done) => requestAnimationFrame(done));
@@ -46,11 +44,10 @@ async def pause(page: Page, frames: int = 1, ms: int = 0) -> None:
     )
 
 
-async def leave(site: SnippetSite, page: Page) -> None:
-    """Leave the page; what it has left to say has then arrived: the layout shifts are the last but one."""
-    known = len(said(site, VITAL))
+async def leave(site: SnippetSite, page: Page, until: Callable[[SnippetSite], object] | None = None) -> None:
+    """Leave the page; what it has left to say has then arrived, of which the layout shifts are the last but one."""
     await page.goto("about:blank")
-    await site.wait_for(lambda site: any(text == "CLS" for *_, text in said(site, VITAL)[known:]))
+    await site.wait_for(until or (lambda site: any(text == "CLS" for *_, text in said(site, VITAL))))
 
 
 def said(site: SnippetSite, kind: int) -> list[Said]:

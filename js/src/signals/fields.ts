@@ -10,8 +10,7 @@ import { innermostOf } from './innermost';
 
 /** What a visitor fills. */
 export const FIELD =
-  'input:not([type=button],[type=submit],[type=reset],[type=image]),textarea,select,' +
-  '[contenteditable]:not([contenteditable=false]),[role=textbox]';
+  'input:not([type=button],[type=submit],[type=reset],[type=image]),select,[role=textbox],:read-write';
 
 /** Taking away fewer characters in a row than this is a slip of the finger. */
 const REFILL_CHARS = 3;
@@ -46,9 +45,12 @@ export function observeFields(root: Document): void {
   };
   const onEdit = (event: InputEvent) => {
     const { inputType, isComposing } = event;
-    if (innermostOf(event) !== focused || !focused || isComposing) return;
+    const element = innermostOf(event);
+    if (isComposing || !element?.matches(FIELD)) return;
+    // It was left when the view ended, and is written to in the next.
+    if (element !== focused) move(element);
     const isDeletion = inputType.startsWith('delete');
-    const selectedChars = charsSelected(focused);
+    const selectedChars = charsSelected(element);
     takenChars += isDeletion ? (LARGE.test(inputType) ? REFILL_CHARS : selectedChars || 1) : selectedChars;
   };
   const onInput = (event: InputEvent) => {
@@ -84,7 +86,7 @@ export function observeFields(root: Document): void {
     root,
   );
   const onEnd = () => {
-    move(focused);
+    move();
     for (const filling of fillings.values()) {
       if (!filling.isSaid) say(FORM, filling.last, 0, filling.fields.size);
       filling.isSaid = true;

@@ -6,7 +6,7 @@ import { impersonal } from './personal';
 
 /** Endings of addresses that a browser saves or shows as a document of its own. */
 const FILE =
-  /\.(pdf|docx?|xlsx?|pptx?|od[tsp]|rtf|txt|csv|epub|zip|rar|7z|t?gz|bz2|xz|tar|dmg|pkg|exe|msi|deb|rpm|apk|iso|mp3|m4a|wav|ogg|mp4|mov|avi|mkv|webm|ics|vcf)$/i;
+  /\.(pdf|docx?|xlsx?|pptx?|od[tsp]|rtf|txt|csv|epub|zip|rar|7z|t?gz|dmg|pkg|exe|msi|deb|rpm|apk|iso|mp[34]|wav|mov|avi|webm|ics|vcf)$/i;
 /** Characters of a path at most. */
 const MAX_PATH_CHARS = 300;
 

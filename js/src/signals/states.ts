@@ -1,25 +1,25 @@
 /**
- * What is open or chosen on the page: dialogs, details, menus, tabs, slides; so that each click can be told with it. A change
- * that follows a click is said at once, any other with the next click or at the end: a carousel that turns by itself says
- * nothing but where it stood when somebody clicked.
+ * What is open or chosen on the page: dialogs, details, menus, tabs, slides; so that each click can be told with it. Looked for
+ * at the start and after each click. A change that a click brought is said at once, any other with the next click or at the end:
+ * a carousel that turns by itself says nothing but where it stood when somebody clicked.
  */
-import { guarded, listen } from '../guard';
 import { STATE } from '../kinds';
 import { clockMs } from '../screen';
 import { hear, host, say } from './desk';
 import { whenResting } from './resting';
 import { CAROUSEL, slideOf } from './slides';
 
-/** What opens over a page. */
+/** What opens over a page, and what opens or chooses when it is pressed. */
 const DIALOG = 'dialog,[role=dialog],[role=alertdialog],[aria-modal=true]';
-/** What may be open or chosen from the start; all else begins closed. */
+const TOGGLE = 'details,[aria-expanded],[role=tab]';
+/** What may be open; all else is closed, or known. */
 const OPEN = `${DIALOG},details[open],[aria-expanded=true],[role=tab][aria-selected=true]`;
-const ATTRIBUTES = ['open', 'aria-expanded', 'aria-selected', 'aria-modal', 'aria-hidden', 'hidden', 'role'];
 /** Looked at in one go at most. */
-const MAX_RECORDS = 200;
 const MAX_FOUND = 30;
-/** After a click the page has changed by then, ms, with its animations. */
-const REST_MS = 500;
+/** After a click most things have changed by then, ms, … */
+const SOON_MS = 100;
+/** … and those that are animated by then. */
+const LATE_MS = 700;
 /** A change so soon after a click is said at once, ms. */
 const PROMPT_MS = 2000;
 /** The difference between the core's clock at a click and ours, ms: what stood at a click is said to have stood before it. */
@@ -40,7 +40,7 @@ export type Note = (element: Element, value: number, isIndex?: number, atMs?: nu
 export function observeStates(root: Document): Note {
   let states = new Map<Element, State>();
   let clickedMs = -PROMPT_MS;
-  let carousel: Element | null = null;
+  let clicked: Element | undefined;
 
   const note: Note = (element, value, isIndex = 0, atMs = clockMs()) => {
     const state = states.get(element) ?? { value: 0, isIndex, atMs, said: 0 };
@@ -57,65 +57,58 @@ export function observeStates(root: Document): Note {
       state.said = state.value;
     }
   };
+  /** Looks at what is known, and at what was clicked. */
+  const noteKnown = (atMs?: number) => {
+    const toggle = clicked?.closest(TOGGLE);
+    if (toggle) note(toggle, openness(toggle), 0, atMs);
+    for (const [element, { isIndex }] of states) if (!isIndex) note(element, openness(element), 0, atMs);
+  };
   const noteSlide = (atMs?: number) => {
+    const carousel = clicked?.closest(CAROUSEL);
     const slide = carousel ? slideOf(carousel) : -1;
     if (carousel && slide >= 0) note(carousel, slide, 1, atMs);
   };
-  const rest = whenResting(REST_MS, () => {
-    for (const element of states.keys()) if (!element.isConnected) note(element, 0);
+  const look = () => {
+    noteKnown();
     for (const element of [...root.querySelectorAll(OPEN)].slice(0, MAX_FOUND)) note(element, openness(element));
     noteSlide();
-  });
-  const take = (records: MutationRecord[]) => {
-    for (const { target, type } of records.slice(0, MAX_RECORDS)) {
-      const element = target as Element;
-      if (type === 'childList' || element.matches(DIALOG)) rest();
-      else if (element.matches('details,[aria-expanded],[role=tab]')) note(element, openness(element));
-    }
   };
-  const observer = new MutationObserver(guarded(take));
-  observer.observe(root, { subtree: true, attributeFilter: ATTRIBUTES });
-  // What opens over a page is mostly put at its end.
-  observer.observe(root.body, { childList: true });
-  rest();
-  listen(
-    'toggle',
-    ({ target, newState }: Event & { newState?: string }) => {
-      // A popover has no attribute that says it; older browsers have no popovers.
-      if (newState) note(target as Element, Number(newState === 'open'));
-    },
-    root,
-  );
+  const lookSoon = whenResting(SOON_MS, look);
+  const lookLate = whenResting(LATE_MS, look);
   const onClick = (element: Element) => {
     if (element.ownerDocument !== root) return;
     const atMs = clockMs() - SLACK_MS;
-    take(observer.takeRecords());
+    // Who is quick clicks before anyone has looked.
+    noteKnown(atMs);
+    clicked = element;
     const dialog = element.closest(DIALOG);
     if (dialog) note(dialog, 1, 0, atMs);
-    carousel = element.closest(CAROUSEL);
     noteSlide(atMs);
     flush();
     clickedMs = clockMs();
-    rest();
+    lookSoon();
+    lookLate();
   };
   const onView = () => {
     states = new Map();
-    rest();
+    lookLate();
   };
+  lookSoon();
   hear('click', onClick, root);
   hear('end', flush, root);
   hear('view', onView, root);
   return note;
 }
 
-/** Whether something is open or chosen, as a number; of a dialog a layout read. */
+/** Whether something is there and open or chosen, as a number; of a dialog a layout read. */
 function openness(element: Element): number {
-  if (element.localName === 'details') return Number((element as HTMLDetailsElement).open);
-  if (!element.matches(DIALOG)) {
-    const name = element.getAttribute('role') === 'tab' ? 'aria-selected' : 'aria-expanded';
-    return Number(element.getAttribute(name) === 'true');
-  }
-  return Number(element.getAttribute('aria-hidden') !== 'true' && isShown(element));
+  const isOpen =
+    element.localName === 'details'
+      ? (element as HTMLDetailsElement).open
+      : element.matches(DIALOG)
+        ? element.getAttribute('aria-hidden') !== 'true' && isShown(element)
+        : element.getAttribute(element.getAttribute('role') === 'tab' ? 'aria-selected' : 'aria-expanded') === 'true';
+  return Number(isOpen && element.isConnected);
 }
 
 function isShown(element: Element): boolean {

@@ -1,11 +1,10 @@
 /**
  * Web vitals of the view, as https://web.dev/vitals defines them. LCP, FCP and TTFB are of a load, so only the view that it began
- * has them (and LCP and FCP one restored from the back/forward cache); a route has none. CLS and INP begin anew with each view,
- * which is why this is not the web-vitals library: its figures run on over all routes of a page.
+ * has them. CLS and INP begin anew with each view, which is why this is not the web-vitals library: its figures run on over all
+ * routes of a page.
  */
-import { guarded, listen } from '../guard';
+import { guarded } from '../guard';
 import { VITAL } from '../kinds';
-import { clockMs } from '../screen';
 import { hear, say } from './desk';
 import { type Interaction, resetInteractions, takeInteraction, worstInteraction } from './interactions';
 import { resetShifts, type Shift, takeShift, worstShift } from './shifts';
@@ -59,21 +58,13 @@ export function observeVitals(): void {
     if (name === 'first-contentful-paint') tell('FCP', sinceLoad(startTime));
   });
   if (navigation?.responseStart) tell('TTFB', sinceLoad(navigation.responseStart));
-  listen('pageshow', ({ persisted, timeStamp }: PageTransitionEvent) => {
-    const onPainted = guarded(() => {
-      tell('FCP', clockMs() - timeStamp);
-      tell('LCP', clockMs() - timeStamp);
-    });
-    // The second frame begins when the first has been painted.
-    if (persisted) requestAnimationFrame(() => requestAnimationFrame(onPainted));
-  });
   hear('end', () => {
     for (const [observer, takeAll] of observers) takeAll(observer.takeRecords());
     // What is painted after the page was hidden says nothing of how it loads.
     isLoad = false;
     tell('LCP', lcpMs);
     if (types.includes('layout-shift')) tell('CLS', worstShift * CLS_UNITS);
-    tell('INP', worstInteraction());
+    if (types.includes('event')) tell('INP', worstInteraction());
   });
   hear('view', () => {
     said.clear();
