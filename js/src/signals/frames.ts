@@ -22,7 +22,7 @@ export function observeFrames(root: Document, enter: (frame: Document) => void):
   const look = (frame: HTMLIFrameElement) => {
     const inside = frame.contentDocument;
     // One that has a snippet of its own is recorded by that; an owner's preview by nobody.
-    const isOthers = inside?.defaultView?.jalki || frame.hasAttribute('data-jalki-preview');
+    const isOthers = inside?.defaultView?.jalki || inside?.defaultView?.name.includes('jalki-preview');
     if (inside?.readyState !== 'complete' || known.has(inside) || isOthers || isIgnored(frame)) return;
     known.add(inside);
     if (count++ < MAX_FRAMES) {
