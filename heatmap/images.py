@@ -13,12 +13,11 @@ from typing import Literal
 
 from PIL import Image
 
-from collector.catalog import Element, load_elements, load_page
+from collector.catalog import Element, load_elements
 from collector.db import Conn
-from collector.errors import InvalidError, NotFoundError
-from collector.ids import Device, ElementId, PageId, text_id
+from collector.errors import InvalidError
+from collector.ids import Device, ElementId
 from collector.layouts import load_layouts
-from collector.names import canonical_page
 from collector.sites import Site
 from heatmap.figures import ReportQuery
 from heatmap.layout import (
@@ -30,6 +29,7 @@ from heatmap.layout import (
     synthesize_layout,
     typical_width_px,
 )
+from heatmap.pages import find_page
 from heatmap.picture import ClickDrawing, Facts, Frame, Heatmap, ScrollDrawing, compose_clicks, compose_scroll
 from heatmap.render import draw_click_map, draw_nothing, draw_scroll_map, image_size
 from heatmap.reports import load_audience
@@ -136,10 +136,7 @@ def _draw_overlay(heatmap: Heatmap) -> bytes:
 
 
 async def _load_facts(conn: Conn, site: Site, query: HeatmapQuery) -> tuple[Facts, Frame]:
-    page = canonical_page(site, query.page)
-    page_id = PageId(text_id(page))
-    if await load_page(conn, site.shard_keys, page_id) is None:
-        raise NotFoundError(f"site {site.site_id} has no page {page[:200]}", "See the site's list of pages.")
+    page_id, page = await find_page(conn, site, query.page)
     keys, span = site.shard_keys, query.report.span
     totals = await load_page_totals(conn, keys, page_id, span)
     cells = await load_click_cells(conn, keys, page_id, span)

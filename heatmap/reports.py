@@ -10,12 +10,11 @@ from datetime import timedelta
 import msgspec
 import numpy as np
 
-from collector.catalog import load_elements, load_page, load_pages
+from collector.catalog import load_elements, load_pages
 from collector.db import Conn
-from collector.errors import InvalidError, NotFoundError
-from collector.ids import WHOLE_SITE, Audience, Device, PageId, SectionId, ShardKey, text_id
+from collector.errors import InvalidError
+from collector.ids import WHOLE_SITE, Audience, Device, PageId, SectionId, ShardKey
 from collector.layouts import StoredLayout, load_layouts
-from collector.names import canonical_page
 from collector.sites import Site
 from heatmap.engagement import SectionAttention, SectionFacts, build_reach_curve, measure_sections, median_depth
 from heatmap.figures import (
@@ -32,6 +31,7 @@ from heatmap.figures import (
     build_share,
 )
 from heatmap.grid import Histogram, add_histograms
+from heatmap.pages import find_page
 from heatmap.rollup import (
     DayTotals,
     DeviceTotals,
@@ -113,12 +113,9 @@ async def load_page_report(conn: Conn, site: Site, page: str, query: ReportQuery
         InvalidError: the range is reversed or too long.
     """
     _check(query)
-    path = canonical_page(site, page)
-    keys, page_id = site.shard_keys, PageId(text_id(path))
-    span = query.span
+    keys, span = site.shard_keys, query.span
     async with conn.transaction(isolation="repeatable_read", readonly=True):
-        if await load_page(conn, keys, page_id) is None:
-            raise NotFoundError(f"site {site.site_id} has no page {path[:200]}", "See the site's list of pages.")
+        page_id, path = await find_page(conn, site, page)
         totals = await load_page_totals(conn, keys, page_id, span)
         previous = await load_page_totals(conn, keys, page_id, query.before().span)
         sections = await load_section_totals(conn, keys, page_id, span)

@@ -12,7 +12,7 @@ from traffic import Sent, add_test_site, make_traffic, store_flush
 
 from collector import store
 from collector.db import Conn
-from collector.errors import StorageError
+from collector.errors import NotFoundError, StorageError
 from collector.facts import PageRange
 from collector.ids import Device, FlushId, PageId, text_id
 from collector.sites import Site
@@ -143,14 +143,23 @@ def test_bytes_that_are_no_records_are_an_error():
 
 
 async def test_a_page_with_a_parameter_is_found_by_its_address(pool: Pool):
-    """A report takes the parameters that the site names for part of the page, and drops the others."""
+    """A report takes the parameters that the site names for part of the page, and drops the others; a page that was
+    counted under another setting is still found as the list of pages writes it."""
     traffic = [sent for sent in make_traffic(random.Random(8), views=2) if sent.body["w"]["q"] == 0]
     for sent in traffic:
         sent.body["w"]["p"] = "/search?lang=fi"
+    query = ReportQuery(*DAYS, bots=Bots.INCLUDE)
     async with pool.acquire() as conn:
-        site = replace(await add_test_site(conn), params=("lang",))
+        before = await add_test_site(conn)
+        site = replace(before, params=("lang",))
         await _count(conn, site, traffic)
 
-        report = await load_page_report(conn, site, "/search?utm=1&lang=fi", ReportQuery(*DAYS, bots=Bots.INCLUDE))
+        reports = [
+            await load_page_report(conn, one, address, query)
+            for one, address in ((site, "/search?utm=1&lang=fi"), (before, "/search?lang=fi"))
+        ]
+        with pytest.raises(NotFoundError, match=r"no page /search$"):
+            await load_page_report(conn, before, "/search?lang=en", query)
 
-    assert report.figures.views == 2
+    assert [report.figures.views for report in reports] == [2, 2]
+    assert [report.figures.path for report in reports] == ["/search?lang=fi"] * 2
