@@ -128,13 +128,14 @@ def test_a_release_keeps_what_is_built(package):
 
 
 def test_the_wheel_holds_every_script_that_is_served():
-    """What is installed from the built package serves what the checkout serves."""
+    """What is installed from the built package serves what the checkout serves, and shows the same recipes."""
     packed = {item.distribution_path for item in WheelBuilder(str(ROOT)).recurse_included_files()}
     scripts = {
         path.relative_to(ROOT).as_posix()
-        for folder in ("dist", "released")
-        for path in (ROOT / "collector" / folder).rglob("*.js")
+        for folder in ("collector/dist", "collector/released", "heatmap/dashboard/recipes")
+        for path in (ROOT / folder).rglob("*.*")
+        if path.suffix in {".js", ".php"}
     }
 
-    assert "collector/dist/snippet.js" in scripts
+    assert {"collector/dist/snippet.js", "heatmap/dashboard/recipes/tcf.js"} <= scripts
     assert scripts - packed == set()
