@@ -117,7 +117,7 @@ def _list_choices(site: Site) -> list[Choice]:
     """Return the settings of a site's script, as the install page tells them."""
     flags = site.snippet_flags
     claims = {
-        "Forms, selections, downloads, web vitals and the like are watched": SnippetFlag.SIGNALS in flags,
+        "Frames, forms, selections, downloads, web vitals and the like are watched": SnippetFlag.SIGNALS in flags,
         "Nothing is recorded before the visitor has agreed": SnippetFlag.CONSENT_FIRST in flags,
         "What follows # in an address is part of the page": SnippetFlag.HASH_ROUTES in flags,
         "Global Privacy Control and Do Not Track are honoured": SnippetFlag.IGNORE_GPC not in flags,
