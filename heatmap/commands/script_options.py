@@ -30,7 +30,9 @@ class Switch:
 PARAMS_MEANING = "Query parameters that are part of a page's address, by name, with commas between; '' for none."
 SWITCHES = (
     Switch(
-        "signals", SnippetFlag.SIGNALS, "Load what watches frames, forms, selections, downloads, vitals and the like."
+        "signals",
+        SnippetFlag.SIGNALS,
+        "Load what watches frames, forms, selections, downloads, web vitals and the like.",
     ),
     Switch("consent_first", SnippetFlag.CONSENT_FIRST, "Record nothing before the page calls jalki('consent', …)."),
     Switch("hash_routes", SnippetFlag.HASH_ROUTES, "Count what follows # in the address as part of the page."),
