@@ -26,18 +26,22 @@ let settledAt = 0;
 let isAttentive = false;
 let isPlanned = false;
 let engage: (ms: number) => void;
+let wake: () => void;
 let step: () => void;
 
 /**
- * Begins to watch: `onEngaged` hears each stretch of engaged time, ms; `onStep` is called in a frame soon after acts; `onMove` hears
- * the last place of a mouse or pen before that.
+ * Begins to watch: `onEngaged` hears each stretch of engaged time, ms; `onWake` is called at an act after a pause, before it counts;
+ * `onStep` in a frame soon after acts and scrolls; `onMove` with each place of a mouse or pen, and `onScroll` at each scroll.
  */
 export function observeActs(
   onEngaged: (ms: number) => void,
+  onWake: () => void,
   onStep: () => void,
   onMove: (event: PointerEvent) => void,
+  onScroll: () => void,
 ): void {
   engage = onEngaged;
+  wake = onWake;
   step = onStep;
   let inputAt = -MOMENTUM_MS;
   let scrolledAt = 0;
@@ -57,6 +61,7 @@ export function observeActs(
       scrolledAt = now;
       act(now);
     }
+    onScroll();
     planStep();
   });
   listen('focus blur visibilitychange pagehide', ({ type }) => {
@@ -69,7 +74,10 @@ export function observeActs(
 
 /** Takes an act of the visitor at `at`, on `clockMs`. */
 export function act(at: number): void {
-  if (at > actedAt + IDLE_MS) settle();
+  if (at > actedAt + IDLE_MS) {
+    settle();
+    wake();
+  }
   actedAt = Math.max(actedAt, at);
   planStep();
 }

@@ -59,7 +59,7 @@ async function post(batch: Batch, goOn?: (pauseMs: number) => void): Promise<voi
   let pauseMs = 0;
   try {
     // Packing takes a while, which a page that goes does not have.
-    const packed = goOn && !failures && isVisible() && (await site.pack?.(body));
+    const packed = site.pack && goOn && !failures && isVisible() && (await site.pack(body));
     if (keepalive) flying.add(batch);
     response = await fetch(site.endpoint + (packed ? `${site.endpoint.includes('?') ? '&' : '?'}e=gzip` : ''), {
       method: 'POST',

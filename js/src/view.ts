@@ -45,6 +45,8 @@ let dictionary: Key[];
 let counts: Record<Key, number>;
 let seq: number;
 let engagedMs: number;
+/** Greatest scroll top so far, px. */
+let lowest: number;
 let depth: [number, number];
 let exit: Key | undefined;
 let reported: string;
@@ -63,7 +65,7 @@ export function openView(how: number, address: string, isRouted: boolean): void 
   forgetSections();
   acted = [];
   counts = {};
-  seq = engagedMs = 0;
+  seq = engagedMs = lowest = 0;
   depth = [0, 0];
   exit = undefined;
   reported = '';
@@ -125,11 +127,17 @@ export function planReport(): void {
   plan(pauseMs);
 }
 
+/** Notes how far down the page is in view. */
+export function noteDepth(): void {
+  if (isStanding) lowest = Math.max(lowest, Math.round(scrollY));
+}
+
 /** Notes what is in view. */
 export function look(): void {
   if (!isStanding) return;
+  noteDepth();
   const top = Math.max(0, Math.round(scrollY));
-  if (top + innerHeight > depth[0]) depth = [top + innerHeight, readGeometry()[3]];
+  if (lowest + innerHeight > depth[0]) depth = [lowest + innerHeight, readGeometry()[3]];
   exit = lookAtSections(top, top + innerHeight);
 }
 
@@ -203,7 +211,7 @@ function add(name: 'c' | 'm' | 'f', row: object): void {
     table[column] = cells;
     cells.push(cell);
   }
-  if (dictionary[MANY] || columns.c?.e?.[MANY]) report();
+  if (dictionary[MANY] || (table.t?.length ?? 0) >= MANY) report();
   plan(Math.min(pauseMs, MAX_WAIT_MS));
 }
 

@@ -1,5 +1,5 @@
 /** One visit to one document: when a view begins and ends, and what each hears from the observers. */
-import { observeActs, pressedAt } from './acts';
+import { isRunning, observeActs, pressedAt } from './acts';
 import { observeClicks } from './clicks';
 import { pressedElement } from './element';
 import { after, listen, whenIdle } from './guard';
@@ -22,6 +22,7 @@ import {
   isOpen,
   isStanding,
   look,
+  noteDepth,
   openView,
   planReport,
   stand,
@@ -79,13 +80,17 @@ export function observeVisit(params: readonly string[], hear: (...news: News) =>
   addMarks(Number(navigator.webdriver) | (navigator.language && outerWidth ? 0 : NO_WINDOW));
   let moved: PointerEvent | undefined;
   let beneath: Element;
+  // By the clock on the wall: the page's may stand still while a computer sleeps.
+  const wake = () => {
+    const now = Date.now();
+    if (now - actedUnixMs > MAX_IDLE_MS || now - begunUnixMs > MAX_AGE_MS) next(ROUTE, false);
+    actedUnixMs = now;
+  };
   observeActs(
     engage,
+    wake,
     () => {
-      // By the clock on the wall: the page's may stand still while a computer sleeps.
-      const now = Date.now();
-      if (now - actedUnixMs > MAX_IDLE_MS || now - begunUnixMs > MAX_AGE_MS) next(ROUTE, false);
-      actedUnixMs = now;
+      wake();
       onRoute();
       look();
       if (moved && !isIgnored(beneath)) {
@@ -93,12 +98,13 @@ export function observeVisit(params: readonly string[], hear: (...news: News) =>
         addMove(element, placeIn(element, moved));
       }
       moved = undefined;
-      planReport();
+      if (isRunning()) planReport();
     },
     (event) => {
       moved = event;
       beneath = event.composedPath()[0] as Element;
     },
+    noteDepth,
   );
   watchClick = observeResponses((kind, element, ms, atMs, text) => addSignal(kind, element, ms, 0, text, atMs)).onClick;
   observeClicks(takeClick);
@@ -114,10 +120,14 @@ export function observeVisit(params: readonly string[], hear: (...news: News) =>
   listen('scroll', ({ target }) => {
     if (target !== document) remeasure(false);
   });
-  // Where there is no such event, each act looks at the address. An element with that id would also be `window.navigation`.
+  // Where there is no such event, acts and changes of the page's height look at the address: nothing of the page is patched.
+  // An element with that id would also be `window.navigation`.
   if ('oncurrententrychange' in (window.navigation ?? {})) listen('currententrychange', onRoute, window.navigation);
   show();
-  new ResizeObserver(() => remeasure(true)).observe(document.documentElement);
+  new ResizeObserver(() => {
+    onRoute();
+    remeasure(true);
+  }).observe(document.documentElement);
 }
 
 /** Takes a click, wherever it was seen. */

@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from snippet_site import SITE_KEY, _build
+from snippet_site import SITE_KEY, built_folder
 
 from collector.app import build_app
 from collector.db import Pool
@@ -24,7 +24,7 @@ TIMEOUT_S = 60
 @lru_cache
 def built_bundles() -> Bundles:
     """Return the snippet and its modules as their sources make them now."""
-    folder = _build()
+    folder = built_folder()
     modules = [Module(path.stem, path.read_bytes()) for path in sorted((folder / "modules").glob("*.js"))]
     return Bundles((folder / "snippet.js").read_text(), modules=modules)
 

@@ -128,6 +128,7 @@ def rows_of(batch: Batch, part: str) -> list[dict[str, Any]]:
 @asynccontextmanager
 async def snippet_site(pages: Mapping[str, str], **options: Any) -> AsyncIterator[SnippetSite]:
     """Serve `pages` on a free port of the loopback interface."""
+    built_folder()
     site = SnippetSite(pages, **options)
     app = web.Application()
     app.add_routes(
@@ -214,11 +215,12 @@ async def _serve_module(site: SnippetSite, request: web.Request) -> web.Response
 @lru_cache
 def _built(name: str) -> str:
     """Return a script as its sources make it: built once, as what is committed is compared with that elsewhere."""
-    return (_build() / name).read_text()
+    return (built_folder() / name).read_text()
 
 
 @lru_cache
-def _build() -> Path:
+def built_folder() -> Path:
+    """Return the folder of the scripts, built from their sources at the first call."""
     node = shutil.which("node")
     if node is None or not (ROOT / "js" / "node_modules" / "esbuild").exists():
         return BUILT

@@ -14,7 +14,7 @@ PAUSE = "() => new Promise((resolve) => setTimeout(resolve, 150))"
 """A look is longer than a redirect: the page itself waits, so that the routes are held as a person would hold them."""
 
 
-@pytest.mark.parametrize("script", ["", WITHOUT_NAVIGATION_API], ids=["navigation-api", "patched-history"])
+@pytest.mark.parametrize("script", ["", WITHOUT_NAVIGATION_API], ids=["navigation-api", "acts-alone"])
 async def test_each_path_of_an_application_is_a_view(chromium: Browser, script: str) -> None:
     """A path change begins a view of its own; query and fragment do not; going back does."""
     async with snippet_site({"/app": APP}) as site, fresh_page(chromium) as page:
@@ -22,13 +22,16 @@ async def test_each_path_of_an_application_is_a_view(chromium: Browser, script: 
         await page.goto(f"{site.url}/app")
         await page.evaluate(PAUSE)
         await page.evaluate("history.pushState(null, '', '/app/one')")
-        await page.click("#go")
+        await page.mouse.move(10, 10)
         await page.evaluate(PAUSE)
+        await page.click("#go")
         await page.evaluate("history.replaceState(null, '', '/app/one?page=2#top')")
         await page.evaluate(PAUSE)
         await page.evaluate("history.replaceState(null, '', '/app/two')")
+        await page.mouse.move(20, 20)
         await page.evaluate(PAUSE)
         await page.go_back()
+        await page.mouse.move(30, 30)
         paths = await site.wait_for(lambda site: len(site.paths()) == 4 and site.clicks() and site.paths())
         views = list(site.views().values())
     assert paths == [("/app", LOAD), ("/app/one", ROUTE), ("/app/two", ROUTE), ("/app", ROUTE)]
@@ -86,7 +89,7 @@ async def test_a_referrer_is_named_only_where_it_is_another_site(chromium: Brows
 
 async def test_a_preview_is_never_a_view(chromium: Browser) -> None:
     """The fragment, and a frame that says so, keep a page out of the figures."""
-    pages = {"/a": APP, "/frame": '<body><iframe data-jalki-preview src="/a"></iframe></body>', "/b": APP}
+    pages = {"/a": APP, "/frame": '<body><iframe name="jalki-preview" src="/a"></iframe></body>', "/b": APP}
     async with snippet_site(pages) as site, fresh_page(chromium) as page:
         for address in ("/a#jalki-preview", "/frame", "/b"):
             await page.goto("about:blank")
