@@ -76,9 +76,8 @@ def test_script_time_is_counted_once_and_without_the_layout_in_it() -> None:
             *(("FunctionCall", 101, 5, 5), ("Layout", 110, 5, 4), ("Layout", 200, 30, 30)),
         ),
         _URL,
-        0.05,
     )
-    assert (timeline.script_ms, timeline.start_ms, timeline.evaluation_ms) == (24, 8, 8)
+    assert (timeline.script_ms, timeline.evaluation_ms) == (24, 8)
     assert (timeline.forced_ms, timeline.forced, timeline.forced_at_evaluation) == (4, 1, 0)
 
 
@@ -90,7 +89,6 @@ def test_a_long_task_is_the_scripts_only_if_it_would_be_short_without() -> None:
             *(("RunTask", 100, 200, 190), ("FunctionCall", 101, 20, 20), ("RunTask", 400, 40, 40)),
         ),
         _URL,
-        0.05,
     )
     assert (timeline.long_tasks, timeline.longest_ms) == (1, 70)
 
@@ -107,7 +105,7 @@ def test_expressions_of_the_harness_are_not_counted() -> None:
         "tdur": 9000,
         "args": {},
     }
-    assert read_timeline([*_trace(("EvaluateScript", 0, 1, 1)), harness], _URL, 1).script_ms == 1
+    assert read_timeline([*_trace(("EvaluateScript", 0, 1, 1)), harness], _URL).script_ms == 1
 
 
 def _distance(one: Input, other: Input) -> float:

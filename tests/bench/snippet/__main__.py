@@ -5,12 +5,13 @@
 Each round makes the same scripted visit with every script, one after the other, in a real Chromium whose CPU is slowed
 four times. Shown are medians, less those of the same visit with an empty script. The heaviest are measured once.
 
-- Script time: CPU time of the main thread within script events of the browser's trace, microtasks included, without the
-  style and layout work inside them (`forced layout` has that). Chromium's own ScriptDuration says nearly the same but
-  leaves out microtasks. CPU time is counted rather than time by the clock, so other programs hardly matter.
-- Whole thread: everything the main thread did; the same work drawn in fewer or more frames moves it by tens of ms.
-- Long tasks: of more than 50 ms, which would have been shorter than that without the script.
-- Layout reads: counted in a visit of its own, which is not timed.
+- Script time: Chromium's ScriptDuration and V8CompileDuration, without the style and layout work that script asks for.
+  It is CPU time of the main thread (`threadTicks`), not time by the clock, so that other programs on the machine hardly
+  matter. Nothing is traced meanwhile, as being traced costs more than a light script does.
+- Style and layout, whole thread: what came on top of the page's own; the same work drawn in fewer or more frames moves
+  both by tens of ms, so they are a check of the first and not a target.
+- Long tasks: of more than 50 ms, as PerformanceObserver counts them, less the page's own.
+- Layout reads, forced layouts, and long tasks by CPU time: counted in a short visit of its own, which is not timed.
 - Body: bytes sent as they were sent, packed or not; a script that sends nothing ends the run with 1, a time never does.
 """
 
@@ -118,12 +119,11 @@ async def measure_all(browser: Browser, stub: Stub, rivals: Sequence[Rival], rou
 
 
 def _describe_sample(number: int, rival: Rival, sample: Sample) -> str:
-    timeline = sample.timeline
+    late = f"  LATE by {sample.late_s:.1f} s" if sample.late_s > _LATE_S else ""
     return (
-        f"round {number + 1}  {rival.name:24} script {timeline.script_ms:6.0f} ms  start {timeline.start_ms:5.0f} ms  "
-        f"thread {sample.task_ms:6.0f} ms  long {timeline.long_tasks}  {sample.requests:3} requests "
-        f"{sample.body_bytes:8,} B  heap {sample.heap_bytes / 1e6:.2f} MB"
-        f"{f'  LATE by {sample.late_s:.1f} s' if sample.late_s > _LATE_S else ''}"
+        f"round {number + 1}  {rival.name:24} script {sample.script_ms:6.0f} ms  start {sample.start_ms:5.0f} ms  "
+        f"thread {sample.task_ms:6.0f} ms  long {sample.long_tasks}  {sample.requests:3} requests "
+        f"{sample.body_bytes:8,} B  heap {sample.heap_bytes / 1e6:.2f} MB{late}"
     )
 
 

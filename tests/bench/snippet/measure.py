@@ -8,7 +8,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from playwright.async_api import Browser, BrowserContext, CDPSession, Page, asyn
 
 from .reads import COUNT_READS, READS_SO_FAR
 from .rivals import COLLECTOR, Rival
-from .script import VIEWPORT, Input, Kind, Length, Script, Spot, write_script
+from .script import SHORT, VIEWPORT, Input, Kind, Length, Script, Spot, write_script
 from .stub import BLANK, Stub
 from .timeline import CATEGORIES, Timeline, read_timeline
 
@@ -32,13 +32,20 @@ _AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)
 """Peers send nothing for a browser that says that it is driven."""
 _QUIET_S = 0.7
 """A collector that heard nothing for so long after the page has gone has heard all."""
-_INSPECTED_S = 2.0
+_SCRIPT = ("ScriptDuration", "V8CompileDuration")
+_LAYOUT = ("LayoutDuration", "RecalcStyleDuration")
 
 _FIND_SPOTS = """(() => [...document.querySelectorAll('[data-press]')].map((element) => {
   const { left, top, width, height } = element.getBoundingClientRect();
   return [element.dataset.press, left + width / 2, top + height / 2, Boolean(element.closest('header'))];
 }))()"""
 _REST = "new Promise((done) => requestAnimationFrame(() => requestIdleCallback(() => setTimeout(done, 300))))"
+_LONG_TASKS = """new Promise((done) => {
+  let count = 0;
+  const look = (list) => { for (const task of list.getEntries()) if (task.startTime >= %f) count++; };
+  new PerformanceObserver(look).observe({ type: 'longtask', buffered: true });
+  setTimeout(() => done(count), 50);
+})"""
 _PUT = """new Promise((done, fail) => {
   const script = document.createElement('script');
   script.async = true;
@@ -52,11 +59,18 @@ _PUT = """new Promise((done, fail) => {
 class Sample(msgspec.Struct, frozen=True):
     """What one visit took; ms of CPU time, bytes as sent."""
 
-    timeline: Timeline
-    scripting_ms: float
-    """ScriptDuration and V8CompileDuration of Chromium's own count, up to the moment before the page is left."""
+    script_ms: float
+    """Chromium's own count of running and compiling script, up to the moment before the page is left."""
+    evaluation_ms: float
+    """The same, until the script's file has been evaluated."""
+    start_ms: float
+    """The same, up to the first input."""
+    layout_ms: float
+    """Style and layout, whoever asked for them."""
     task_ms: float
-    """All that the main thread did up to then."""
+    """All that the main thread did."""
+    long_tasks: int
+    """Of more than 50 ms, as a page sees them."""
     heap_bytes: float
     requests: int
     preflights: int
@@ -70,11 +84,15 @@ class Sample(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """Layout reads of a script: while its file is evaluated, and within its first two seconds."""
+    """What is counted in a short visit of its own, as counting takes time.
+
+    Layout reads while the script's file is evaluated and in its first two seconds; its trace.
+    """
 
     at_evaluation: int
     at_start: int
     named: list[str]
+    timeline: Timeline
 
 
 @dataclass(slots=True)
@@ -112,34 +130,37 @@ async def open_browser(path: str) -> AsyncIterator[Browser]:
 
 
 async def measure(browser: Browser, stub: Stub, rival: Rival, length: Length) -> Sample:
-    """Return one visit with `rival`'s script."""
+    """Return one visit with `rival`'s script; nothing traces it, as that costs more than a light script."""
     prepare(stub, rival)
     async with open_page(browser, stub) as visitor:
         script = await read_script(visitor, length)
         await visitor.line.send("Emulation.setCPUThrottlingRate", {"rate": SLOWED})
-        await browser.start_tracing(page=visitor.page, categories=CATEGORIES)
+        begun_ms = await visitor.evaluate("performance.now()")
         before = await visitor.read_metrics()
         begun_at = time.monotonic()
         await put_script(visitor, stub, rival)
+        evaluated = await visitor.read_metrics()
+        await _sleep_until(begun_at + script.inputs[0].at_s)
+        started = await visitor.read_metrics()
         late_s = await perform(visitor, script.inputs, begun_at)
         await _sleep_until(begun_at + length.seconds)
         after = await visitor.read_metrics()
+        long_tasks = await visitor.evaluate(_LONG_TASKS % begun_ms)
         pressed, scrolled_px = json.loads(str(await visitor.evaluate("JSON.stringify([pressed, scrollY])")))
         heap_bytes = await _read_heap(visitor)
         await _leave(visitor, stub)
-        trace = json.loads(await browser.stop_tracing())["traceEvents"]
         faults = visitor.faults + [f"no answer is known for {path}" for path in stub.unexpected]
         if Counter(pressed) != script.pressed:
             faults.append(f"pressed {', '.join(pressed)}")
-    timeline = read_timeline(trace, _address(stub, rival), script.inputs[0].at_s)
-    scripting_s = sum(after[name] - before[name] for name in ("ScriptDuration", "V8CompileDuration"))
-    task_ms = (after["TaskDuration"] - before["TaskDuration"]) * 1000
-    sent = [call for call in stub.calls if not call.is_script and call.path != BLANK]
+    sent = [call for call in stub.calls if not call.is_script]
     preflights = sum(call.method == "OPTIONS" for call in sent)
     return Sample(
-        timeline=timeline,
-        scripting_ms=scripting_s * 1000,
-        task_ms=task_ms,
+        script_ms=_spent_ms(before, after, _SCRIPT),
+        evaluation_ms=_spent_ms(before, evaluated, _SCRIPT),
+        start_ms=_spent_ms(before, started, _SCRIPT),
+        layout_ms=_spent_ms(before, after, _LAYOUT),
+        task_ms=_spent_ms(before, after, ("TaskDuration",)),
+        long_tasks=int(str(long_tasks)),
         heap_bytes=heap_bytes,
         requests=len(sent) - preflights,
         preflights=preflights,
@@ -151,15 +172,25 @@ async def measure(browser: Browser, stub: Stub, rival: Rival, length: Length) ->
     )
 
 
+def _spent_ms(before: Mapping[str, float], after: Mapping[str, float], names: Sequence[str]) -> float:
+    return sum(after[name] - before[name] for name in names) * 1000
+
+
 async def inspect(browser: Browser, stub: Stub, rival: Rival) -> Inspection:
-    """Return the layout reads of `rival`'s script; never timed, as counting them takes time."""
+    """Return what a short visit shows of `rival`'s script that cannot be counted in one that is timed."""
     prepare(stub, rival)
     async with open_page(browser, stub, COUNT_READS) as visitor:
+        script = await read_script(visitor, SHORT)
+        await visitor.line.send("Emulation.setCPUThrottlingRate", {"rate": SLOWED})
+        await browser.start_tracing(page=visitor.page, categories=CATEGORIES)
         await visitor.evaluate("readsBegin()")
+        begun_at = time.monotonic()
         await put_script(visitor, stub, rival)
-        await asyncio.sleep(_INSPECTED_S)
+        await _sleep_until(begun_at + script.inputs[0].at_s)
         at_evaluation, at_start, named = json.loads(str(await visitor.evaluate(READS_SO_FAR)))
-    return Inspection(at_evaluation, at_start, named)
+        await perform(visitor, script.inputs, begun_at)
+        trace = json.loads(await browser.stop_tracing())["traceEvents"]
+    return Inspection(at_evaluation, at_start, named, read_timeline(trace, _address(stub, rival)))
 
 
 def prepare(stub: Stub, rival: Rival) -> None:

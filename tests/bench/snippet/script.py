@@ -81,6 +81,7 @@ class Script:
 
 
 WHOLE = Length()
+SHORT = Length(seconds=4.0, moves=40, clicks=1)
 QUICK = Length(seconds=10.0, moves=200, clicks=4)
 
 

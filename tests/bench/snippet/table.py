@@ -26,18 +26,14 @@ class Line:
     script_most_ms: float
     evaluation_ms: float
     start_ms: float
-    scripting_ms: float
+    layout_ms: float
     task_ms: float
-    forced_ms: float
-    forced: float
     long_tasks: float
-    longest_ms: float
     heap_mb: float
     requests: float
     preflights: float
     body_bytes: float
-    reads_at_evaluation: int | None
-    reads_at_start: int | None
+    inspection: Inspection | None
 
 
 def build_line(
@@ -48,28 +44,23 @@ def build_line(
     def over(read: Callable[[Sample], float]) -> float:
         return statistics.median(map(read, samples)) - statistics.median(map(read, baseline))
 
-    base_ms = statistics.median(sample.timeline.script_ms for sample in baseline)
-    scripts = [sample.timeline.script_ms - base_ms for sample in samples]
+    base_ms = statistics.median(sample.script_ms for sample in baseline)
     return Line(
         name=rival.name,
         visits=len(samples),
-        script_ms=over(lambda sample: sample.timeline.script_ms),
-        script_least_ms=min(scripts),
-        script_most_ms=max(scripts),
-        evaluation_ms=over(lambda sample: sample.timeline.evaluation_ms),
-        start_ms=over(lambda sample: sample.timeline.start_ms),
-        scripting_ms=over(lambda sample: sample.scripting_ms),
+        script_ms=over(lambda sample: sample.script_ms),
+        script_least_ms=min(sample.script_ms for sample in samples) - base_ms,
+        script_most_ms=max(sample.script_ms for sample in samples) - base_ms,
+        evaluation_ms=over(lambda sample: sample.evaluation_ms),
+        start_ms=over(lambda sample: sample.start_ms),
+        layout_ms=over(lambda sample: sample.layout_ms),
         task_ms=over(lambda sample: sample.task_ms),
-        forced_ms=over(lambda sample: sample.timeline.forced_ms),
-        forced=over(lambda sample: sample.timeline.forced),
-        long_tasks=over(lambda sample: sample.timeline.long_tasks),
-        longest_ms=statistics.median(sample.timeline.longest_ms for sample in samples),
+        long_tasks=over(lambda sample: sample.long_tasks),
         heap_mb=over(lambda sample: sample.heap_bytes) / 1e6,
         requests=over(lambda sample: sample.requests),
         preflights=over(lambda sample: sample.preflights),
         body_bytes=over(lambda sample: sample.body_bytes),
-        reads_at_evaluation=inspection and inspection.at_evaluation,
-        reads_at_start=inspection and inspection.at_start,
+        inspection=inspection,
     )
 
 
@@ -79,21 +70,30 @@ def _spread(line: Line) -> str:
     return f"{line.script_ms:.0f} ({line.script_least_ms:.0f}–{line.script_most_ms:.0f})"
 
 
+def _reads(inspection: Inspection | None) -> str:
+    return "–" if inspection is None else f"{inspection.at_evaluation:,}, {inspection.at_start:,}"
+
+
+def _forced(inspection: Inspection | None) -> str:
+    if inspection is None:
+        return "–"
+    timeline = inspection.timeline
+    return f"{timeline.forced_at_evaluation}, {timeline.forced}; {timeline.long_tasks}"
+
+
 _COLUMNS: Sequence[tuple[str, Callable[[Line], str]]] = (
     ("Script", lambda line: line.name),
     ("script time added, ms (least–most)", _spread),
     ("evaluation, ms", lambda line: f"{line.evaluation_ms:.0f}"),
     ("first 2 s, ms", lambda line: f"{line.start_ms:.0f}"),
-    ("forced layout, ms (n)", lambda line: f"{line.forced_ms:.0f} ({line.forced:.0f})"),
+    ("style and layout, ms", lambda line: f"{line.layout_ms:.0f}"),
     ("whole thread, ms", lambda line: f"{line.task_ms:.0f}"),
     ("long tasks", lambda line: f"{line.long_tasks:.0f}"),
     ("heap, MB", lambda line: f"{line.heap_mb:.2f}"),
     ("requests + preflights", lambda line: f"{line.requests:.0f} + {line.preflights:.0f}"),
     ("body, B", lambda line: f"{line.body_bytes:,.0f}"),
-    (
-        "layout reads at evaluation, in 2 s",
-        lambda line: f"{_count(line.reads_at_evaluation)}, {_count(line.reads_at_start)}",
-    ),
+    ("layout reads at evaluation, in 2 s", lambda line: _reads(line.inspection)),
+    ("in 4 s: layouts forced at evaluation, at all; long tasks by CPU time", lambda line: _forced(line.inspection)),
 )
 
 
@@ -145,7 +145,7 @@ def describe_targets(lines: Mapping[str, Line], ours: Sequence[Size]) -> str:
         ("requests", core.requests, 5, ""),
         ("body", core.body_bytes, 4_096, "B"),
         ("preflights", core.preflights, 0, ""),
-        ("layout reads at evaluation", core.reads_at_evaluation or 0, 0, ""),
+        ("layout reads at evaluation", core.inspection.at_evaluation if core.inspection else 0, 0, ""),
     ]
     texts = [f"{name}: {_figure(value)} {unit} (target ≤ {_figure(most)})" for name, value, most, unit in checks]
     marks = ["" if round(value, 2) <= most else "  MISSED" for _, value, most, _ in checks]
@@ -164,10 +164,6 @@ def _ratios(core: Line, lines: Mapping[str, Line]) -> list[str]:
 def _as_table(rows: Sequence[Sequence[str]]) -> str:
     head, *body = (f"| {' | '.join(row)} |" for row in rows)
     return "\n".join([head, "|---" * len(rows[0]) + "|", *body])
-
-
-def _count(value: int | None) -> str:
-    return "–" if value is None else f"{value:,}"
 
 
 def _figure(value: float) -> str:

@@ -3,7 +3,9 @@
 Times are CPU time of the thread (`tdur`), so that other programs on the machine are not counted; the slowing of the
 CPU is, as the browser does it by keeping the thread busy. Script time is that of the outermost script events without
 the style and layout work inside them, which is what Chrome calls scripting, too; that work is counted by itself, as
-forced. A long task is one of more than 50 ms that would not have been one without the script in it.
+forced. Being traced costs a light script as much as it costs itself: these times tell parts of a whole from each
+other, and are set beside no other script's. A long task is one of more than 50 ms that would not have been one without
+the script in it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,8 +40,6 @@ class Timeline:
     """What is read of a trace: ms of CPU time."""
 
     script_ms: float
-    start_ms: float
-    """Script time up to the visit's first input."""
     evaluation_ms: float
     """Compiling and running the script's own file."""
     forced_ms: float
@@ -49,8 +49,8 @@ class Timeline:
     longest_ms: float
 
 
-def read_timeline(events: Iterable[Event], url: str, start_s: float) -> Timeline:
-    """Return what the trace says of the page that evaluated `url`, its start being the first `start_s` after that."""
+def read_timeline(events: Iterable[Event], url: str) -> Timeline:
+    """Return what the trace says of the page that evaluated `url`."""
     events = list(events)
     first = next(e for e in events if e.get("name") == "EvaluateScript" and _url_of(e) == url and e.get("ph") == "X")
     stretches = _stretches(events, first["pid"], first["tid"])
@@ -58,12 +58,10 @@ def read_timeline(events: Iterable[Event], url: str, start_s: float) -> Timeline
     forced = _inside(_outermost([s for s in stretches if s.name in _FORCED]), scripts)
     own = [s for s in stretches if s.url == url and s.name in ("EvaluateScript", "v8.compile")]
     evaluations = _outermost(own)
-    start_us = first["ts"] + start_s * 1e6
     tasks = [_Task(t, _inside(scripts, [t]), _inside(forced, [t])) for t in stretches if t.name == _TASK]
     long_ones = [task.ms for task in tasks if task.is_long]
     return Timeline(
         script_ms=(_cpu_us(scripts) - _cpu_us(forced)) / 1000,
-        start_ms=(_cpu_us(_before(scripts, start_us)) - _cpu_us(_before(forced, start_us))) / 1000,
         evaluation_ms=_cpu_us(evaluations) / 1000,
         forced_ms=_cpu_us(forced) / 1000,
         forced=len(forced),
@@ -126,10 +124,6 @@ def _inside(stretches: Sequence[Stretch], around: Sequence[Stretch]) -> list[Str
         if place < len(around) and around[place].begin_us <= stretch.begin_us:
             kept.append(stretch)
     return kept
-
-
-def _before(stretches: Sequence[Stretch], end_us: float) -> list[Stretch]:
-    return [stretch for stretch in stretches if stretch.begin_us < end_us]
 
 
 def _cpu_us(stretches: Iterable[Stretch]) -> float:
