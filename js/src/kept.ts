@@ -42,8 +42,10 @@ export function readBatches(): Batch[] {
 
 /** Adds batches to what is kept. Layouts are not worth their size; a batch that is there already takes its newer form. */
 export function keepBatches(batches: readonly Batch[]): void {
+  const added = batches.filter(({ l }) => !l);
+  if (!added.length) return;
   const newest = new Map<string, Batch>();
-  for (const batch of [...readBatches(), ...batches.filter(({ l }) => !l)]) newest.set(batch.b, batch);
+  for (const batch of [...readBatches(), ...added]) newest.set(batch.b, batch);
   writeBatches([...newest.values()]);
 }
 
