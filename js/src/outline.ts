@@ -9,15 +9,16 @@
  *
  * A list card is a section where it has a heading or a mark. At most 100, in the order of the document.
  */
+import { describe } from './element';
 import { isIgnored } from './screen';
 import { type Key, makeKey } from './wire';
 
 /** Most sections of a page; bounds the work of each step. */
 const MAX_SECTIONS = 100;
-/** Elements looked at in search of them. */
-const MAX_CANDIDATES = 500;
 const MARK = 'data-jalki-section';
 const CONTAINERS = 'section,article,header,footer,nav,aside';
+/** Siblings that end what belongs to a heading. */
+const BOUNDARIES = `${CONTAINERS},[role=contentinfo],[role=navigation]`;
 
 /** A part of the page: the siblings from `first` to `last`, and what heads it, or itself. */
 export interface Part {
@@ -28,8 +29,8 @@ export interface Part {
 }
 
 /** Returns the sections of the page as it is now. */
-export function findParts(identify: (element: Element) => Key): Part[] {
-  const heads = findAll(`[${MARK}],h1,h2,h3`).filter((head) => !head.parentElement?.closest(`[${MARK}]`));
+export function findParts(): Part[] {
+  const heads = findShown(`[${MARK}],h1,h2,h3`, (head) => !head.parentElement?.closest(`[${MARK}]`));
   /** How many heads there are in what stands around them. */
   const counts = new Map<Element, number>();
   const members = new Set<Element>();
@@ -37,49 +38,47 @@ export function findParts(identify: (element: Element) => Key): Part[] {
   const parts: Part[] = [];
   const add = (head: Element, first: Element, last: Element) => {
     const mark = head.getAttribute(MARK);
-    const key = mark ? makeKey(null, `[${MARK}=${mark}]`) : identify(head);
+    // What is above a section changes sooner than what it is called.
+    const key = makeKey(null, mark ? `[${MARK}=${mark}]` : describe(head));
     const nth = (names.get(key) ?? 0) + 1;
     names.set(key, nth);
     members.add(first);
-    if (parts.length < MAX_SECTIONS) parts.push({ head, first, last, key: nth > 1 ? `${key}:${nth}` : key });
+    parts.push({ head, first, last, key: nth > 1 ? `${key}:${nth}` : key });
   };
   for (const head of heads)
     for (let around: Element | null = head; around; around = around.parentElement)
       counts.set(around, (counts.get(around) ?? 0) + 1);
   for (const head of heads) {
     let first = head;
-    for (
-      let up = head.parentElement;
-      up && !head.matches(`[${MARK}]`) && counts.get(up) === 1 && !up.matches('body,main');
-      up = up.parentElement
-    )
-      first = up;
+    let up = head.hasAttribute(MARK) ? null : head.parentElement;
+    for (; up && counts.get(up) === 1 && !up.matches('body,main'); up = up.parentElement) first = up;
     let last = first;
-    for (
-      let next = first.nextElementSibling;
-      next && !first.matches(`[${MARK}],li,${CONTAINERS}`);
-      next = next.nextElementSibling
-    ) {
-      if (counts.has(next) || next.matches(`${CONTAINERS},[role=contentinfo],[role=navigation]`)) break;
+    let next = first.matches(`[${MARK}],li,${CONTAINERS}`) ? null : first.nextElementSibling;
+    for (; next && !counts.has(next) && !next.matches(BOUNDARIES); next = next.nextElementSibling) {
       members.add(next);
       if (isShown(next)) last = next;
     }
     add(head, first, last);
   }
-  for (const container of findAll(CONTAINERS)) {
-    let above: Element | null = container;
-    while (above && !members.has(above)) above = above.parentElement;
-    if (!above && !counts.has(container)) add(container, container, container);
-  }
+  const isFree = (container: Element) => {
+    let around: Element | null = container;
+    while (around && !members.has(around)) around = around.parentElement;
+    return !around && !counts.has(container);
+  };
+  for (const container of findShown(CONTAINERS, isFree)) if (isFree(container)) add(container, container, container);
   const rest = document.querySelector('main') ?? document.body;
   if (!parts[0]) add(rest, rest, rest);
-  return parts;
+  return parts.slice(0, MAX_SECTIONS);
 }
 
-function findAll(selector: string): Element[] {
-  return [...document.querySelectorAll(selector)]
-    .slice(0, MAX_CANDIDATES)
-    .filter((element) => isShown(element) && !isIgnored(element));
+/** Returns the first of those that `selector` names and `isWanted` takes, as far as a person can see them. */
+function findShown(selector: string, isWanted: (element: Element) => boolean): Element[] {
+  const found: Element[] = [];
+  for (const element of document.querySelectorAll(selector)) {
+    if (found.length >= MAX_SECTIONS) break;
+    if (isWanted(element) && isShown(element) && !isIgnored(element)) found.push(element);
+  }
+  return found;
 }
 
 function isShown(element: Element): boolean {

@@ -39,9 +39,9 @@ export function forgetSections(): void {
 }
 
 /** Looks for the sections anew. */
-export function findSections(identify: (element: Element) => Key): void {
+export function findSections(): void {
   for (const section of present) section.inViewPx = section.halfSince = section.endSince = 0;
-  present = findParts(identify).map((part) => {
+  present = findParts().map((part) => {
     const section = known.get(part.key);
     const nothing = { top: 0, bottom: 0, inViewPx: 0, timeMs: 0, flags: 0, halfSince: 0, endSince: 0, reported: '0,0' };
     const found = Object.assign(section ?? nothing, { part });

@@ -18,7 +18,6 @@ import {
   closeView,
   engage,
   flush,
-  identify,
   isOpen,
   isStanding,
   look,
@@ -189,7 +188,7 @@ function remeasure(isStale: boolean): void {
   quietTimer = after(QUIET_MS, () =>
     whenIdle(() => {
       if (!isStanding || !document.body) return;
-      if (isDue) findSections(identify);
+      if (isDue) findSections();
       isDue = false;
       measureSections();
       look();
