@@ -22,15 +22,15 @@ _SCHEMA = jsonschema.Draft202012Validator(json.loads((ROOT / "tests" / "contract
 
 @dataclass(frozen=True, slots=True)
 class Click:
-    """A click as it came; fractions are 0 to 1 of the element's box."""
+    """A click as it came; fractions are 0 to 1 of the element's box, views are numbered from 0."""
 
+    view: int
     key: Key
     at_ms: int
     pointer: int
     button: int
-    is_interactive: bool
-    is_repeatable: bool
-    is_selecting: bool
+    kind: int
+    """All bits of the wire's `c.k`."""
     x_px: int
     y_px: int
     x_frac: float
@@ -58,6 +58,7 @@ class Move:
 class Signal:
     """A signal; `key` is empty where it belongs to no element."""
 
+    view: int
     key: Key
     at_ms: int
     kind: int
@@ -103,13 +104,13 @@ class Arrivals:
     def clicks(self) -> list[Click]:
         """Return all clicks in the order in which they were made."""
         found = []
-        for batches in self._by_view():
+        for view, batches in enumerate(self._by_view()):
             for batch in batches:
-                # Each batch counts from the click before it in the same batch; the first from the view's beginning.
+                # Times count from the click before in the same batch; the first from the view's beginning.
                 at_ms = 0
                 for row in _rows(batch, "c"):
                     at_ms += row["t"]
-                    found.append(_click(batch, row, at_ms))
+                    found.append(_click(view, batch, row, at_ms))
         return found
 
     def moves(self) -> list[Move]:
@@ -125,17 +126,18 @@ class Arrivals:
 
     def signals(self, *kinds: int) -> list[Signal]:
         """Return the signals of these kinds, or all."""
-        found = []
-        for batch in (batch for batches in self._by_view() for batch in batches):
-            for row in _rows(batch, "f"):
-                key = key_of(batch, row["e"]) if row["e"] >= 0 else Key("")
-                found.append(Signal(key, row["t"], row["k"], row["v"], row.get("w", 0), row.get("s", "")))
-        return [signal for signal in found if not kinds or signal.kind in kinds]
+        rows = [
+            (view, batch, row)
+            for view, batches in enumerate(self._by_view())
+            for batch in batches
+            for row in _rows(batch, "f")
+        ]
+        return [_signal(view, batch, row) for view, batch, row in rows if not kinds or row["k"] in kinds]
 
-    def sections(self) -> list[Key]:
-        """Return the keys of all sections that were reported with a figure, in no order."""
-        keys = {key_of(batch, row[0]) for batch in self.batches for row in batch.get("s", [])}
-        return sorted(keys)
+    def section_titles(self) -> list[str]:
+        """Return the titles of the sections of the first layout, in its order; the key where there is none."""
+        batch = next(batch for batch in self.batches if "l" in batch)
+        return [row[7] or key_of(batch, row[0]) for row in batch["l"]["s"]]
 
     def engaged_ms(self) -> int:
         """Return the engaged time of all views together."""
@@ -167,17 +169,16 @@ def _rows(batch: Batch, member: str) -> list[dict[str, Any]]:
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
-def _click(batch: Batch, row: dict[str, Any], at_ms: int) -> Click:
+def _click(view: int, batch: Batch, row: dict[str, Any], at_ms: int) -> Click:
     bits = row["k"]
     width, height, document_width, document_height = batch["g"][row["g"]]
     return Click(
+        view=view,
         key=key_of(batch, row["e"]),
         at_ms=at_ms,
         pointer=bits & 3,
         button=bits >> 2 & 3,
-        is_interactive=bool(bits & 16),
-        is_repeatable=bool(bits & 32),
-        is_selecting=bool(bits & 64),
+        kind=bits,
         x_px=row["x"],
         y_px=row["y"],
         x_frac=row["fx"] / 255,
@@ -188,3 +189,8 @@ def _click(batch: Batch, row: dict[str, Any], at_ms: int) -> Click:
         geometry=(width, height, document_width, document_height),
         path=batch["w"]["p"],
     )
+
+
+def _signal(view: int, batch: Batch, row: dict[str, Any]) -> Signal:
+    key = key_of(batch, row["e"]) if row["e"] >= 0 else Key("")
+    return Signal(view, key, row["t"], row["k"], row["v"], row.get("w", 0), row.get("s", ""))

@@ -1,4 +1,4 @@
-"""Serves the corpus on a free port, each page with the snippet as the first script of its head, and keeps what it sends.
+"""Serves the corpus on a free port, each page with the snippet as the first script of its head, and keeps what it gets.
 
 Each visit has a site key of its own, so that many visits can go on beside each other and none sees another's batches.
 """
@@ -65,8 +65,10 @@ async def corpus_site() -> AsyncIterator[CorpusSite]:
     async def collect(request: web.Request) -> web.Response:
         body = await request.read()
         text = gzip.decompress(body) if request.query.get("e") == "gzip" else body
-        await site.visits[_site_key(text)].take(text)
-        return web.Response(status=204)
+        arrivals = site.visits[_site_key(text)]
+        await arrivals.take(text)
+        has_layout = any("l" in batch for batch in arrivals.batches)
+        return web.Response(status=204, headers={} if has_layout else {"X-Jalki-Want": "layout"})
 
     async def serve_snippet(request: web.Request) -> web.Response:
         key = request.match_info["key"]
@@ -78,6 +80,7 @@ async def corpus_site() -> AsyncIterator[CorpusSite]:
             web.post("/v1/events", collect),
             web.get("/s/{key}.js", serve_snippet),
             web.get("/s/m/{name}.{hash}.js", _serve_module),
+            web.get("/favicon.ico", _serve_no_icon),
             web.get("/pages/uikit/tests/js/test.js", _serve_uikit_start),
             web.get("/pages/{path:.*\\.html}", _serve_page),
             web.static("/pages", PACKAGES),
@@ -106,6 +109,10 @@ async def _serve_module(request: web.Request) -> web.StreamResponse:
     content = file.read_bytes()
     assert hashlib.sha256(content).hexdigest()[:8] == request.match_info["hash"]
     return web.Response(body=content, content_type="text/javascript", headers={"Access-Control-Allow-Origin": "*"})
+
+
+async def _serve_no_icon(_request: web.Request) -> web.Response:
+    return web.Response(status=204)
 
 
 async def _serve_uikit_start(request: web.Request) -> web.Response:

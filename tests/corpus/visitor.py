@@ -144,6 +144,11 @@ class Visit:
     console: list[str] = field(default_factory=list)
     """What the page wrote to the console and threw."""
 
+    def listen(self) -> None:
+        """Keep from now on what the page writes to the console, and what is thrown there."""
+        self.page.on("console", lambda message: self.console.append(message.text))
+        self.page.on("pageerror", lambda error: self.console.append(str(error)))
+
     async def press(self, target: Press, means: Means | None = None) -> None:
         """Press an element once it stands still, and note it."""
         chosen = means if means is not None else Means.TOUCH if self.window.is_touch else Means.MOUSE
@@ -154,6 +159,7 @@ class Visit:
         assert element is not None
         found = await element.evaluate(_AIM % build_probe(), [*target.at, STILL_TIMEOUT_MS])
         assert found["isHit"], f"{target} is covered by {found['hit']}"
+        name = await self._name_in_frame(target) if target.frame else found["key"]
         offset = await element.evaluate(_FRAME_OFFSET)
         left, top, width, height = found["box"]
         at = (0.5, 0.5) if chosen is Means.KEYBOARD else target.at
@@ -162,9 +168,7 @@ class Visit:
         # A phone may show a part of what the page takes for its window, and input counts from that part's corner.
         seen = await self.page.evaluate("[visualViewport.offsetLeft, visualViewport.offsetTop]")
         await self._act(element, chosen, x - seen[0], y - seen[1])
-        self.made.append(
-            MadeClick(Key(found["key"]), chosen, x + scrolled[0], y + scrolled[1], at[0], at[1], width, height)
-        )
+        self.made.append(MadeClick(Key(name), chosen, x + scrolled[0], y + scrolled[1], at[0], at[1], width, height))
 
     async def do(self, step: "Step") -> None:
         """Take one step of a script."""
@@ -186,6 +190,12 @@ class Visit:
         await self.page.goto("about:blank")
         await self.arrivals.wait_for(lambda came: came.batches and len(came.clicks()) >= len(self.made))
 
+    async def _name_in_frame(self, target: Press) -> str:
+        """Ask the page that holds the frame, as the snippet does: there the frame is a part of the name."""
+        ask = "(frame, selector) => { %s return probe.nameOf(frame.contentDocument.querySelector(selector)) }"
+        name = await self.page.locator(target.frame).evaluate(ask % build_probe(), target.selector)
+        return str(name)
+
     async def _act(self, element: Any, means: Means, x: float, y: float) -> None:
         page = self.page
         if means is Means.TOUCH:
@@ -200,6 +210,16 @@ class Visit:
         else:
             button = {Means.MIDDLE: "middle", Means.SECONDARY: "right"}.get(means, "left")
             await page.mouse.click(x, y, button=button)  # type: ignore[arg-type]
+
+    async def hit(self, target: Press, times: int) -> None:
+        """Click as fast as a hand can, as many times."""
+        before = len(self.made)
+        await self.press(target)
+        made = self.made[before]
+        for nth in range(2, times + 1):
+            await self.page.mouse.down(click_count=nth)
+            await self.page.mouse.up(click_count=nth)
+            self.made.append(made)
 
 
 Step = Press | Type | Wheel
@@ -222,8 +242,7 @@ async def visiting(
             await context.add_init_script(_STAY)
         page = await context.new_page()
         visit = Visit(page, arrivals, window)
-        page.on("console", lambda message: visit.console.append(message.text))
-        context.on("weberror", lambda error: visit.console.append(str(error.error)))
+        visit.listen()
         page.set_default_timeout(TIMEOUT_S * 1000)
         await page.goto(site.address(path, key), wait_until="load")
         await page.wait_for_function("typeof window.jalki === 'function'")
