@@ -4,7 +4,7 @@ import json
 
 import pytest
 from playwright.async_api import Browser
-from signals_page import DOWNLOAD, EVENT, OUTBOUND, VARIANT, kinds, leave, said, watched_page
+from signals_page import DOWNLOAD, EVENT, OUTBOUND, VARIANT, kinds, leave, pause, said, watched_page
 from snippet_site import SCRIPT
 
 pytestmark = pytest.mark.browser
@@ -71,9 +71,9 @@ async def test_calls_are_bounded_and_masked(chromium: Browser) -> None:
 async def test_a_variant_holds_for_the_views_that_follow(chromium: Browser) -> None:
     """Each later route says it anew, as each view is read by itself."""
     async with watched_page(chromium, STUB) as (site, page):
-        await page.evaluate("() => new Promise((done) => setTimeout(done, 200))")
+        await pause(page, ms=200)
         await page.evaluate("history.pushState(0, '', '/b')")
-        await leave(site, page)
+        await leave(site, page, lambda site: len(said(site, VARIANT)) == 2)
     views = [(row["view"], row["s"]) for row in site.rows("f") if row["k"] == VARIANT]
     assert [text for _, text in views] == ["price=low"] * 2
     assert len({view for view, _ in views}) == 2

@@ -20,8 +20,8 @@ const LARGE = /Word|Line|Cut|Drag/;
 /** A form that was written to and not sent. */
 interface Filling {
   readonly fields: Set<Element>;
-  last: Element;
-  isSaid: boolean;
+  /** The last field that was written to since the form was last said to be left. */
+  last: Element | undefined;
 }
 
 /** Says each field as it is left, each form that was sent, and each that was written to and not sent. */
@@ -69,7 +69,7 @@ export function observeFields(root: Document): void {
     // A form in a shadow root sends its `submit` to nobody outside.
     if (form?.getRootNode?.() !== root) return;
     const fields = fillings.get(form)?.fields ?? new Set();
-    fillings.set(form, { fields: fields.add(element), last: element, isSaid: false });
+    fillings.set(form, { fields: fields.add(element), last: element });
   };
 
   listen('focusin', (event) => move(innermostOf(event)?.matches(FIELD) ? innermostOf(event) : undefined), root);
@@ -88,8 +88,8 @@ export function observeFields(root: Document): void {
   const onEnd = () => {
     move();
     for (const filling of fillings.values()) {
-      if (!filling.isSaid) say(FORM, filling.last, 0, filling.fields.size);
-      filling.isSaid = true;
+      if (filling.last) say(FORM, filling.last, 0, filling.fields.size);
+      filling.last = undefined;
     }
   };
   const onView = () => {

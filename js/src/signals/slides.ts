@@ -6,9 +6,8 @@ export const CAROUSEL =
 const SLIDES = '[aria-roledescription=slide]';
 /** What marks the present slide among its buttons, or the slide itself. */
 const CURRENT = '[aria-current=true],[role=tab][aria-selected=true]';
-/** Slides looked at, and levels between a button and its row, at most. */
+/** Slides looked at, at most. */
 const MAX_SLIDES = 50;
-const MAX_LEVELS = 3;
 
 /** Returns the index of the slide that `carousel` shows, from 0; -1: it does not tell. May read the layout. */
 export function slideOf(carousel: Element): number {
@@ -20,13 +19,8 @@ export function slideOf(carousel: Element): number {
 
 /** The place of a button, or of the list item that holds nothing else, in its row. */
 function indexInRow(button: Element): number {
-  let item = button;
-  for (let level = 0; level < MAX_LEVELS && item.parentElement?.childElementCount === 1; level++) {
-    item = item.parentElement;
-  }
-  let index = 0;
-  for (let before = item.previousElementSibling; before && index < MAX_SLIDES; before = before.previousElementSibling) {
-    if (before.localName === item.localName) index++;
-  }
-  return index;
+  const around = button.parentElement;
+  if (around?.childElementCount === 1) return indexInRow(around);
+  const row = [...(around?.children ?? [])].slice(0, MAX_SLIDES);
+  return row.filter(({ localName }) => localName === button.localName).indexOf(button);
 }

@@ -12,8 +12,8 @@ import { CAROUSEL, slideOf } from './slides';
 /** What opens over a page, and what opens or chooses when it is pressed. */
 const DIALOG = 'dialog,[role=dialog],[role=alertdialog],[aria-modal=true]';
 const TOGGLE = 'details,[aria-expanded],[role=tab]';
-/** What may be open; all else is closed, or known. */
-const OPEN = `${DIALOG},details[open],[aria-expanded=true],[role=tab][aria-selected=true]`;
+/** … and says that it is open or chosen. */
+const CHOSEN = 'details[open],[aria-expanded=true],[role=tab][aria-selected=true]';
 /** Looked at in one go at most. */
 const MAX_FOUND = 30;
 /** After a click most things have changed by then, ms, … */
@@ -70,7 +70,8 @@ export function observeStates(root: Document): Note {
   };
   const look = () => {
     noteKnown();
-    for (const element of [...root.querySelectorAll(OPEN)].slice(0, MAX_FOUND)) note(element, openness(element));
+    for (const element of [...root.querySelectorAll(`${DIALOG},${CHOSEN}`)].slice(0, MAX_FOUND))
+      note(element, openness(element));
     noteSlide();
   };
   const lookSoon = whenResting(SOON_MS, look);
@@ -102,13 +103,8 @@ export function observeStates(root: Document): Note {
 
 /** Whether something is there and open or chosen, as a number; of a dialog a layout read. */
 function openness(element: Element): number {
-  const isOpen =
-    element.localName === 'details'
-      ? (element as HTMLDetailsElement).open
-      : element.matches(DIALOG)
-        ? element.getAttribute('aria-hidden') !== 'true' && isShown(element)
-        : element.getAttribute(element.getAttribute('role') === 'tab' ? 'aria-selected' : 'aria-expanded') === 'true';
-  return Number(isOpen && element.isConnected);
+  const isDialog = element.matches(DIALOG) && !element.matches('[aria-hidden=true]');
+  return Number(isDialog ? isShown(element) : element.isConnected && element.matches(CHOSEN));
 }
 
 function isShown(element: Element): boolean {
