@@ -20,7 +20,7 @@ const FRAMES_MS = 50;
 const FAULT_MS = 1000;
 
 /** What may respond in ways that no page can see: a click on a stack with one of these is not judged. */
-const OPAQUE = 'canvas,video,iframe,select,input,:read-write';
+const OPAQUE = 'canvas,video,iframe,input,select,textarea,[contenteditable=true]';
 
 /** Returns how much is animated and selected now; the sum, because it is only asked whether that grew. */
 function countStates(): number {
@@ -35,7 +35,7 @@ export interface Responses {
 
 /**
  * Calls `emit` with RESPONSE for each click that can be judged: `ms` from the press to the first response, -1 for none; and
- * with ERROR for the first fault after a click: `ms` from the click, the name of the error as text. `atMs` is the click's own.
+ * with ERROR for the first fault after a click: `ms` from the click, the name of the error's class as text. `atMs` is the click's own.
  */
 export function observeResponses(
   emit: (kind: number, element: Element, ms: number, atMs: number, text?: string) => void,
@@ -95,7 +95,7 @@ export function observeResponses(
   });
 
   // What is pressed gets the focus before its click is heard of, so that this is none of them.
-  listen('scroll input toggle play pause resize focus blur visibilitychange pagehide', onSure);
+  listen('scroll input toggle play pause focus blur resize visibilitychange pagehide', onSure);
   listen('pointerdown', (event: PointerEvent) => {
     if (clockMs() > actedAt + WATCH_MS) finish();
     stack = document.elementsFromPoint(event.clientX, event.clientY);
@@ -104,10 +104,9 @@ export function observeResponses(
   });
   listen('error unhandledrejection', ({ target, error, reason }: ErrorEvent & PromiseRejectionEvent) => {
     const ms = Math.round(clockMs() - clickedAt);
-    const fault = error ?? reason;
     // A picture that fails to load is no fault of the page's code.
     if (target !== window || ms > FAULT_MS) return;
-    emit(ERROR, clicked, ms, clickedAt, fault instanceof Error ? fault.name : '');
+    emit(ERROR, clicked, ms, clickedAt, (error ?? reason)?.constructor.name);
     clickedAt = -FAULT_MS;
   });
   listen(

@@ -194,8 +194,8 @@ def test_fields_choices_and_what_lies_on_frames_are_not_judged(visits: dict[str,
 
 
 def test_faults_after_a_click_are_told_by_the_name_of_their_error(visits: dict[str, Visit]) -> None:
-    """An error by its name, a rejection with something else without one, and a picture that is missing not at all."""
+    """A rejection by the class of what it holds and no more, and a picture that is missing not at all."""
     faults = {fact["id"]: fact["text"] for fact in visits["faults"].facts if fact["kind"] == SignalKind.ERROR}
-    assert faults == {"it": "TypeError", "b": ""}
+    assert faults == {"it": "TypeError", "b": "Object"}
     clicks, signals = visits["faults"].columns()
     assert find_errors(clicks, signals).tolist() == [True, True, False]
