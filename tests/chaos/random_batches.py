@@ -90,11 +90,15 @@ def _letter(rng: random.Random) -> str:
     return "\ufffd" if 0xD800 <= code < 0xE000 else chr(code)
 
 
-def _steps(rng: random.Random, size: int) -> list[list[object]]:
-    """Parents come first; a chain stays far below the depth and the length that a key may have."""
-    steps: list[list[object]] = []
+def _steps(rng: random.Random, size: int) -> list[list[object] | str]:
+    """Parents come first, some keys stand whole; all stay far below the depth and the length that a key may have."""
+    steps: list[list[object] | str] = []
     depths: list[int] = []
     for index in range(size):
+        if rng.random() < 0.3:
+            depths.append(rng.randint(0, 3))
+            steps.append(">".join(_text(rng, 60, 1).replace(">", "") or "x" for _ in range(depths[-1] + 1)))
+            continue
         parent = rng.randrange(index) if index and rng.random() < 0.7 else -1
         if parent >= 0 and depths[parent] >= 8:
             parent = -1
