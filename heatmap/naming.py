@@ -14,8 +14,14 @@ _CUT_CHARS = 32
 """The length at which the snippet cuts the labels of links, buttons and pictures."""
 
 _CUT_ROLES = frozenset({Role.LINK, Role.BUTTON, Role.IMAGE, Role.MEDIA})
-_CHOSEN = re.compile(r"#(?P<id>.+)|[\w-]*\[(?:name|aria-label|data-[\w-]+)=(?P<value>.+)\](?::\d+)?")
-_HEADED = re.compile(r"h[1-6]\[(?P<words>[^=\]]+)\](?::\d+)?")
+_STEP = re.compile(
+    r"#(?P<id>.+)|(?P<tag>[\w-]*)\[(?:(?:name|aria-label|data-[\w-]+)=)?(?P<said>.+)\](?::\d+)?", re.DOTALL
+)
+"""`#id`, `[data-testid=…]`, or a tag with what tells the element apart and its place. `~` and digits stand for unread words."""
+_ORDINAL = re.compile(r":\d+(?=>|$)")
+_SUM = re.compile(r"~\d+")
+"""Stands for text that was not shown."""
+_ADDRESS = re.compile(r"(?:[\w+.-]+:)?\S*/\S*|\S+\.html?|#\S+")
 _TAG = re.compile(r"[a-z][a-z0-9-]*")
 
 _KINDS_OF_TAGS = {
@@ -69,6 +75,11 @@ def name_section(key: str, title: str) -> str:
     return title or _read_words(step) or _kind_of(step, None)
 
 
+def any_item(key: str) -> str:
+    """Return the key without places, which names any item of a list: `main>li:3` and `main>li:4` are both `main>li`."""
+    return _ORDINAL.sub("", key)
+
+
 def find_titles(layout: Layout, x_px: Float64, y_px: Float64) -> list[str]:
     """Return for each point of the layout the title of the smallest section that holds it; empty where none does."""
     if not layout.section_titles:
@@ -95,11 +106,16 @@ def _mark_cut(label: str, role: Role | None) -> str:
 
 
 def _read_words(step: str) -> str:
-    """Return what an author chose to call an element, as words: #pull-quote is "Pull quote"."""
-    chosen = _CHOSEN.fullmatch(step) or _HEADED.fullmatch(step)
-    if chosen is None:
+    """Return what an author chose to call an element, as words: #pull-quote is "Pull quote", a[/tea] is "Tea"."""
+    chosen = _STEP.fullmatch(step)
+    said = (chosen["id"] or chosen["said"]) if chosen else ""
+    if not said or _SUM.fullmatch(said):
         return ""
-    text = re.sub(r"(?<=[a-z])(?=[A-Z])|[-_.\s]+", " ", next(filter(None, chosen.groups()))).strip()
+    if _ADDRESS.fullmatch(said):
+        said = " ".join(re.sub(r"^[\w+.-]*://|\.html?$|^[#/.]+", "", said).rstrip("/").split("/")[-2:])
+    elif " " in said:
+        return said[:1].upper() + said[1:]
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])|[-_.\s]+", " ", said).strip()
     return text[:1].upper() + text[1:]
 
 

@@ -1,27 +1,38 @@
 /**
- * Which element was meant and what it is called: a key that is the same for every visitor and survives changes elsewhere on
- * the page. Reads structure and a few attributes, never `value`, and never walks more than an element's ancestors and siblings.
+ * Which element was meant and what it is called: a key that is the same for every visitor, at every width, and after changes
+ * elsewhere on the page. It has the nearest anchor above the element, then its tag, what tells it apart, and its place among
+ * those that look the same. What stands between is left out, so a box more or less around it changes nothing.
+ *
+ * Never reads `value` nor typed text. An element may be of another realm (a frame's): no `instanceof` here.
  */
-import { type Key, makeKey } from './wire';
+import { type Key, makeKey, plainText } from './wire';
 
 /** What a person presses; an icon or a span inside one of these is that thing. */
 export const INTERACTIVE =
-  'a[href],button,input,select,textarea,summary,label,[onclick],[contenteditable=""],[contenteditable=true],' +
-  'button,link,tab,menuitem,menuitemcheckbox,menuitemradio,option,checkbox,radio,switch,combobox,textbox,slider'
-    .split(',')
-    .map((role) => `[role=${role}]`)
-    .join();
+  'a[href],button,input,select,textarea,summary,label,[onclick],[contenteditable],[role=button],' +
+  '[role=link],[role=tab],[role^=menuitem],[role=option],[role$=box],[role=radio],[role=switch],[role=slider]';
 
-const LANDMARKS = /^(main|header|footer|nav|aside|section|form|dialog)$/;
+/** Their words are shown in keys, of all others only a sum: a first heading may greet people by their names. */
+const SPOKEN = `${INTERACTIVE},h2,h3,h4,h5,h6`;
+/** Nothing that is said in or around these is read: the site does not want it, or somebody may have typed it. */
+const UNREAD = '[data-jalki-mask],[data-jalki-ignore],[contenteditable],[role=textbox],textarea,select';
+/** Parts of the page that keep their place; what is in one is told apart from what is in another. */
+const LANDMARKS = 'main,nav,aside,header,footer';
+/** Steps that stand alone (`#id`, `[data-testid=…]`) come before this in the alphabet, those that begin with a tag after it. */
+const TAGS = '_';
+/**
+ * Attributes that tell elements apart, the most deliberate first; ids and test ids are anchors where no other has them, and the
+ * last three are words.
+ */
+const NAMES = ['data-jalki-name', 'id', 'data-testid', 'data-test', 'data-cy', 'name', 'aria-label', 'alt', 'href'];
+const UNSAID = 6;
+/** Characters of words in a key, and of text that is read for it. */
+const MAX_WORDS = 32;
+const MAX_READ = 400;
 /** How far up the page is searched for the thing that a person pressed. */
 const CLIMB = 5;
-/** Siblings counted at most; the elements beyond share the step `li:200+`. Bounds the work of a click. */
-const MAX_SIBLINGS = 200;
-/** Ancestors looked at at most, as many as a key has steps on the wire; deeper trees are cut at the top. */
-const MAX_ANCESTORS = 64;
-
-/** Attributes that people set to find an element again, the most deliberate first. */
-const NAMES = ['data-jalki-name', 'data-testid', 'data-test', 'data-cy', 'data-qa'];
+/** Elements of one tag looked at below an anchor; those beyond that look the same share a key. Bounds the work of a click. */
+const MAX_TWINS = 200;
 
 /** Tells apart elements and remembers what it said, so that a view calls an element by one name. */
 export type Identify = (element: Element) => Key;
@@ -31,133 +42,103 @@ export function pressedElement(innermost: Element): Element {
   let element: Element | null = innermost;
   for (let step = 0; element && step <= CLIMB; step++) {
     if (element.matches(INTERACTIVE)) return element;
-    element = parentOf(element);
+    element = element.parentElement ?? holderOf(element);
   }
-  return (innermost.closest('svg') ?? innermost) as Element;
+  return innermost.closest('svg,pre') ?? innermost;
+}
+
+/** Returns the host of the shadow root that the element is in, or the frame of its document, where that is not this one. */
+function holderOf(element: Element): Element | null {
+  const root = element.getRootNode();
+  // A link that is in no document is its own root, and has a `host` as well.
+  const { mode, host } = root as ShadowRoot;
+  const { defaultView } = root as Document;
+  return mode ? host : root !== document && defaultView ? defaultView.frameElement : null;
 }
 
 /**
- * Returns whether an id was made by a program at run time: hashes, long digit runs, `:r3:` and `_r_3_` (React), `ember123`,
- * `radix-…`, UUIDs. Such ids differ between visitors or builds.
+ * Returns whether an id or a name was made by a program at run time: three digits in a row, `:r3:` and `_r_3_` (React), `ember12`,
+ * `radix-…`, or a run of letters and digits that changes between them twice, as in hashes (css-1x2y3z, a8f3c2). Such names differ
+ * between visitors or builds.
  */
-export function isGenerated(id: string): boolean {
-  return (
-    id.length > 100 ||
-    /\d{3}|^\d+$|[:«»\s]|^_r_|^(ember|radix|headlessui|mui|react-|yui|ext-|gwt-|cke_).*\d/i.test(id) ||
-    /[\da-f]{8}-[\da-f]{4}-/i.test(id) ||
-    // A run of letters and digits that changes between them twice is a hash: css-1x2y3z, a8f3c2.
-    /(?=[a-z]*\d+[a-z]+\d)[a-z\d]{5,}/i.test(id)
-  );
+export function isGenerated(name: string): boolean {
+  return /^[\d#]*$|\d{3}|["\\@]|[:«][^/]|^_r_|^(ember|radix|headlessui|mui).*\d|\d[a-z]+\d/i.test(name);
 }
 
 /** Returns a function that gives each element its key; made anew for each view, as a page may reuse its nodes. */
 export function createIdentify(): Identify {
-  const keys = new WeakMap<Element, Named>();
-  return (element) => {
-    const known = keys.get(element);
-    if (known) return known.key;
-    const { chain, above, isCut } = climb(element, keys);
-    let named = above;
-    for (const [described, step] of chain.reverse()) {
-      named = { key: makeKey(named?.key ?? null, step), levels: 1 + (named?.levels ?? 0) };
-      // Where a tree is cut depends on the element alone, and not on what was named before it.
-      if (!isCut) keys.set(described, named);
+  const stepOf = remembering(describe);
+  /** The anchor that a step has its meaning below; none: the document, or the shadow root. */
+  const scopeOf = (element: Element): Element | null => {
+    let scope = element.parentElement;
+    while (scope && stepOf(scope) > TAGS && !scope.matches(LANDMARKS)) scope = scope.parentElement;
+    return scope;
+  };
+  /** The place of an element among those of the same step. */
+  const placeOf = (element: Element, root: ParentNode): number => {
+    let nth = 1;
+    let looked = 0;
+    for (const other of root.querySelectorAll(element.localName)) {
+      if (other === element || looked++ >= MAX_TWINS) break;
+      if (stepOf(other) === stepOf(element)) nth++;
     }
-    if (isCut && named) keys.set(element, { key: named.key, levels: Infinity });
-    return named?.key ?? makeKey(null, 'body');
+    return nth;
+  };
+  const identify = remembering((element): Key => {
+    const step = stepOf(element);
+    const isAlone = step < TAGS;
+    const scope = isAlone ? null : scopeOf(element);
+    const nth = isAlone ? 1 : placeOf(element, scope ?? (element.getRootNode() as Document));
+    const above = scope ?? holderOf(element);
+    return makeKey(above && identify(above), nth > 1 ? `${step}:${nth}` : step);
+  });
+  return identify;
+}
+
+/** Returns `call` with a memory of what it said of each element. */
+function remembering(call: (element: Element) => string): (element: Element) => string {
+  const known = new WeakMap<Element, string>();
+  return (element) => {
+    const answer = known.get(element) ?? call(element);
+    known.set(element, answer);
+    return answer;
   };
 }
 
-interface Climb {
-  /** Elements from the innermost up, and their steps. */
-  readonly chain: [Element, string][];
-  /** What stands above them, where it has a name. */
-  readonly above: Named | null;
-  /** The tree goes on above, unseen. */
-  readonly isCut: boolean;
+/** Returns whether `selector` matches the element or something around it, through the borders of shadow roots and frames. */
+export function isWithin(element: Element | null, selector: string): boolean {
+  return element !== null && (element.closest(selector) !== null || isWithin(holderOf(element), selector));
 }
 
-function climb(element: Element, keys: WeakMap<Element, Named>): Climb {
-  const chain: [Element, string][] = [];
-  let next: Element | null = element;
-  while (next && chain.length < MAX_ANCESTORS) {
-    const above = keys.get(next);
-    if (above && above.levels + chain.length <= MAX_ANCESTORS) return { chain, above, isCut: false };
-    const { step, parent }: Description = describe(next);
-    chain.push([next, step]);
-    next = parent;
-  }
-  return { chain, above: null, isCut: next !== null };
-}
-
-/** A key, and how many levels it has up to its anchor; Infinity where it was cut. */
-interface Named {
-  readonly key: Key;
-  readonly levels: number;
-}
-
-interface Description {
-  step: string;
-  /** The element below which the step has its meaning; null: the step is an anchor. */
-  parent: Element | null;
-}
-
-function describe(element: Element): Description {
+/** Returns a step: `#id` or `[data-testid=…]`, which need nothing above them, else the tag with what tells it apart. */
+export function describe(element: Element): string {
   const tag = element.localName;
-  const parent = parentOf(element);
-  if (!parent || tag === 'body') return { step: 'body', parent: null };
-  return stableId(element) ?? ownName(element) ?? fieldName(element) ?? { step: nthStep(element, tag), parent };
-}
-
-function stableId(element: Element): Description | null {
-  const id = element.getAttribute('id');
-  if (!id || isGenerated(id)) return null;
-  const root = element.getRootNode() as Document | ShadowRoot;
-  if (root.getElementById?.(id) !== element) return null;
-  return { step: `#${id}`, parent: (root as ShadowRoot).host ?? null };
-}
-
-/** A name that the site's owner gave, for our sake, is an anchor wherever it stands. */
-function ownName(element: Element): Description | null {
-  const name = element.getAttribute('data-jalki-name');
-  return name ? { step: `[data-jalki-name=${name}]`, parent: null } : null;
-}
-
-/** A control is known by its name within its form, whatever stands between. */
-function fieldName(element: Element): Description | null {
-  const name = element.getAttribute('name');
-  const { form } = element as HTMLInputElement;
-  if (!name || isGenerated(name) || !(form instanceof HTMLFormElement)) return null;
-  // A control called `elements` shadows the list; then the place among the siblings must do.
-  const isOnly = form.elements.namedItem?.(name) === element;
-  return isOnly ? { step: `${element.localName}[name=${name}]`, parent: form } : null;
-}
-
-/** Tag or name, and the place among the siblings that look the same. */
-function nthStep(element: Element, tag: string): string {
-  const attribute = nameAttribute(element, tag);
-  const value = attribute && element.getAttribute(attribute);
-  const isSame = (other: Element) => other.localName === tag && (!attribute || other.getAttribute(attribute) === value);
-  let nth = 1;
-  let sibling = element.previousElementSibling;
-  for (let i = 1; sibling && i < MAX_SIBLINGS; i++) {
-    if (isSame(sibling)) nth++;
-    sibling = sibling.previousElementSibling;
+  const root = element.getRootNode() as Document;
+  const isUnread = isWithin(element, UNREAD);
+  for (const name of NAMES.slice(0, isUnread ? UNSAID : NAMES.length)) {
+    // Of an address neither the query nor the fragment, but of one that has nothing else.
+    const value = (element.getAttribute(name) ?? '').replace(/(.)[?#].*/, '$1');
+    if (isGenerated(value)) continue;
+    const isAlone = /^[di]/.test(name) && root.querySelectorAll(`[${name}="${value}"]`).length < 2;
+    if (!isAlone) return `${tag}[${value}]`;
+    return name === 'id' ? `#${value}` : `[${name}=${value}]`;
   }
-  const name = attribute ? `${tag}[${attribute}=${value}]` : tag;
-  if (sibling) return `${name}:${MAX_SIBLINGS}+`;
-  return nth === 1 && (attribute || LANDMARKS.test(tag)) ? name : `${name}:${nth}`;
+  const [label = element] = (element as HTMLInputElement).labels ?? [];
+  const said = isWithin(label, UNREAD) ? '' : words(label);
+  return said ? `${tag}[${said}]` : tag;
 }
 
-function nameAttribute(element: Element, tag: string): string | undefined {
-  const attributes = LANDMARKS.test(tag) ? [...NAMES, 'name', 'aria-label', 'role'] : NAMES;
-  return attributes.find((attribute) => {
-    const value = element.getAttribute(attribute);
-    return value && value.length <= 60 && !/[@\d]{2}/.test(value) && !isGenerated(value);
-  });
+/** Returns what a link, a button, a label or a heading says; of anything else only what its letters add up to. */
+function words(element: Element): string {
+  if (element.matches(SPOKEN)) return element.querySelector(UNREAD) ? '' : shown(element).slice(0, MAX_WORDS);
+  let sum = 0;
+  for (const node of element.childNodes) {
+    if (node.nodeType === 3) for (const char of shown(node)) sum += char.charCodeAt(0);
+  }
+  return sum ? `~${sum}` : '';
 }
 
-/** The parent element, through the border of a shadow root. */
-export function parentOf(element: Element): Element | null {
-  return element.parentElement ?? ((element.getRootNode() as ShadowRoot).host as Element | undefined) ?? null;
+/** Returns text as it may leave the page, the same whatever it counts: without numbers, addresses, codes and tokens. */
+function shown({ textContent }: Node): string {
+  return plainText(`${textContent}`.slice(0, MAX_READ).replace(/\S*[\d@]\S*/g, '…'));
 }

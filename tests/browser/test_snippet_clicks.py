@@ -45,7 +45,7 @@ async def test_a_click_after_scrolling_keeps_its_place_on_the_page(chromium: Bro
         await page.evaluate("scrollTo(0, 300)")
         await page.mouse.click(10, 250)
         [click] = await site.wait_for(lambda site: site.clicks())
-    assert (click["key"], click["x"], click["y"]) == ("body>main>p:2", 10, 550)
+    assert (click["key"], click["x"], click["y"]) == ("main>p[~636]", 10, 550)
     assert (click["fx"], click["fy"]) == (3, 128)
 
 
@@ -61,12 +61,12 @@ async def test_elements_have_keys_that_a_rebuild_does_not_change(chromium: Brows
         await page.mouse.click(950, 645)
         clicks = await site.wait_for(lambda site: len(site.clicks()) == 6 and site.clicks())
     assert [(click["key"], click["n"]) for click in clicks] == [
-        ("body>main>form[name=order]>input[name=city]", 1),
-        ("body>main>button[data-testid=add]", 1),
-        ("body>main>button[data-testid=add]:2", 1),
-        ("body>div:1", 1),
-        ("#host>button:1", 1),
-        ("#host>button:1", 2),
+        ("main>input[city]", 1),
+        ("main>button[add]", 1),
+        ("main>button[add]:2", 1),
+        ("div", 1),
+        ("#host>button[in]", 1),
+        ("#host>button[in]", 2),
     ]
 
 
@@ -78,7 +78,7 @@ async def test_a_click_on_a_label_counts_once(chromium: Browser) -> None:
         await page.click("#buy")
         clicks = await site.wait_for(lambda site: site.clicks())
         assert await page.is_checked("input[name=gift]")
-    assert [click["key"] for click in clicks] == ["body>main>form[name=order]>label:1", "#buy"]
+    assert [click["key"] for click in clicks] == ["main>label[Gift]", "#buy"]
 
 
 async def test_a_keyboard_click_lies_at_the_centre_of_its_element(chromium: Browser) -> None:
@@ -110,7 +110,7 @@ async def test_clicks_made_by_scripts_are_not_recorded(chromium: Browser) -> Non
         await page.evaluate("document.getElementById('buy').click()")
         await page.mouse.click(10, 450)
         clicks = await site.wait_for(lambda site: site.clicks())
-    assert [click["key"] for click in clicks] == ["body>main>p:1"]
+    assert [click["key"] for click in clicks] == ["main>p[~552]"]
 
 
 async def test_the_last_click_before_leaving_arrives(chromium: Browser) -> None:
@@ -126,7 +126,7 @@ async def test_the_last_click_before_leaving_arrives(chromium: Browser) -> None:
 
 
 async def test_a_long_list_and_a_deep_tree_cost_a_bounded_walk(chromium: Browser) -> None:
-    """Beyond 200 siblings elements share a step; a deep key is cut at one place whatever was clicked before."""
+    """Beyond 200 that look the same elements share a key; a deep element has the same one whatever was clicked before."""
     items = "".join(f'<li class="i{number}">item</li>' for number in range(1, 301))
     deep = '<div style="padding:1px 0">' * 90 + '<b class="deep">deep</b>' + "</div>" * 90
     pages = dict.fromkeys(("/a", "/b"), f"<body>{SCRIPT}{deep}<ol>{items}</ol>")
@@ -139,6 +139,6 @@ async def test_a_long_list_and_a_deep_tree_cost_a_bounded_walk(chromium: Browser
         await page.click(".deep")
         clicks = await site.wait_for(lambda site: len(site.clicks()) == 6 and site.clicks())
     first, *listed, _, second = (click["key"] for click in clicks)
-    assert [key.split(">")[-1] for key in listed] == ["li:199", "li:200+", "li:200+"]
+    assert [key.split(">")[-1] for key in listed] == ["li[~431]:199", "li[~431]:201", "li[~431]:201"]
     assert first == second
-    assert first.count(">") < 64
+    assert ">" not in first
