@@ -16,6 +16,9 @@ const ANSWER_MS = 30000;
 /** Bodies in flight that may outlive the page, characters: browsers allow 64 KiB in all. */
 const MAX_KEEPALIVE_CHARS = 30000;
 
+/** Firefox before 133 cannot keep a request alive. */
+const CAN_OUTLIVE = 'keepalive' in Request.prototype;
+
 /** Batches without an answer, the next one first. */
 export const waiting: Batch[] = [];
 /** Those of them that are on their way and outlive the page. */
@@ -54,22 +57,24 @@ async function post(batch: Batch, goOn?: (pauseMs: number) => void): Promise<voi
   batch.t = Math.round(Math.max(Date.now(), batch.t));
   const body = encode(batch);
   // After a failure it goes without the page: what was refused once would be refused each time.
-  const keepalive = !failures && body.length < MAX_KEEPALIVE_CHARS;
+  const keepalive = CAN_OUTLIVE && !failures && body.length < MAX_KEEPALIVE_CHARS;
   let response: Response | undefined;
   let pauseMs = 0;
-  try {
-    // Packing takes a while, which a page that goes does not have.
-    const packed = site.pack && goOn && !failures && isVisible() && (await site.pack(body));
-    if (keepalive) flying.add(batch);
-    response = await fetch(site.endpoint + (packed ? `${site.endpoint.includes('?') ? '&' : '?'}e=gzip` : ''), {
-      method: 'POST',
-      // No preflight: a string is text/plain, and a blob without a type has none.
-      body: packed || body,
-      keepalive,
-      credentials: 'omit',
-      signal: AbortSignal.timeout?.(ANSWER_MS),
-    });
-  } catch {}
+  if (!goOn && !CAN_OUTLIVE) navigator.sendBeacon(site.endpoint, body);
+  else
+    try {
+      // Packing takes a while, which a page that goes does not have.
+      const packed = site.pack && goOn && !failures && isVisible() && (await site.pack(body));
+      if (keepalive) flying.add(batch);
+      response = await fetch(site.endpoint + (packed ? `${site.endpoint.includes('?') ? '&' : '?'}e=gzip` : ''), {
+        method: 'POST',
+        // No preflight: a string is text/plain, and a blob without a type has none.
+        body: packed || body,
+        keepalive,
+        credentials: 'omit',
+        signal: AbortSignal.timeout?.(ANSWER_MS),
+      });
+    } catch {}
   flying.delete(batch);
   const status = response?.status ?? 0;
   if (!status || status === 429 || status >= 500) {
