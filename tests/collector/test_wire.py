@@ -18,7 +18,16 @@ VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 GOOD = sorted(path for path in CONTRACT.glob("*.json") if path.name != "wire-v1.schema.json")
 BAD = sorted((CONTRACT / "bad").iterdir())
 AFTER_DECODING = {DropReason.UNKNOWN_SITE, DropReason.TOO_OLD, DropReason.FROM_FUTURE}
-SEMANTIC = ("U+0000", "before it", "deeper than", "differ in length", "does not hold", "exceed", "names a parent")
+SEMANTIC = (
+    "U+0000",
+    "before it",
+    "deeper than",
+    "differ in length",
+    "does not hold",
+    "exceed",
+    "names a parent",
+    "without a name",
+)
 
 
 @pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
