@@ -109,14 +109,17 @@ export function observeResponses(
     emit(ERROR, clicked, ms, clickedAt, (error ?? reason)?.constructor.name);
     clickedAt = -FAULT_MS;
   });
-  listen(
-    'navigate',
-    ({ destination }: NavigateEvent) => {
-      // Such links lead nowhere.
-      if (!destination.url.endsWith('#')) onSure();
-    },
-    window.navigation,
-  );
+  // Elements with that id would also be `window.navigation`, and no target of events.
+  guarded(() => {
+    listen(
+      'navigate',
+      ({ destination }: NavigateEvent) => {
+        // Such links lead nowhere.
+        if (!destination.url.endsWith('#')) onSure();
+      },
+      window.navigation,
+    );
+  })();
   return {
     onClick(element, atMs) {
       const fromMs = pressedAt || atMs;
