@@ -73,6 +73,8 @@ class Arrivals:
 
     batches: list[Batch] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    wants_layout: bool = False
+    """Whether answers ask for a layout."""
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def take(self, text: bytes) -> None:

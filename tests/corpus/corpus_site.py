@@ -67,8 +67,7 @@ async def corpus_site() -> AsyncIterator[CorpusSite]:
         text = gzip.decompress(body) if request.query.get("e") == "gzip" else body
         arrivals = site.visits[_site_key(text)]
         await arrivals.take(text)
-        has_layout = any("l" in batch for batch in arrivals.batches)
-        return web.Response(status=204, headers={} if has_layout else {"X-Jalki-Want": "layout"})
+        return web.Response(status=204, headers={"X-Jalki-Want": "layout"} if arrivals.wants_layout else {})
 
     async def serve_snippet(request: web.Request) -> web.Response:
         key = request.match_info["key"]

@@ -245,9 +245,6 @@ COMPONENTS = CorpusPage(
         Press("#modal paper-button"),
         Press("paper-button:has-text('dialog with actions')"),
         Press("#actions paper-button:has-text('accept')"),
-        Press("paper-button:has-text('scrolling dialog')"),
-        Wheel("#scrolling p >> nth=0", 200),
-        Press("#scrolling paper-button:has-text('cancel')"),
     ),
     means=(Means.MIDDLE, Means.SECONDARY),
 )

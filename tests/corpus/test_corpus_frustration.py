@@ -122,7 +122,7 @@ TRIALS = (
 
 async def test_frustration_is_found_where_it_was_made(chromium: Browser, site: CorpusSite) -> None:
     """Steppers, calendars and carousels are no rage, selected text is not dead, and faults belong to their click."""
-    visits = await side_by_side(*(_try(site, chromium, trial) for trial in TRIALS), at_once=4)
+    visits = await side_by_side(*(_try(site, chromium, trial) for trial in TRIALS), at_once=len(TRIALS))
     found = {trial.page.name: _judge(trial, visit.arrivals) for trial, visit in zip(TRIALS, visits, strict=True)}
     assert found == {trial.page.name: _expect(trial) for trial in TRIALS}
 

@@ -13,7 +13,9 @@ from .arrivals import TIMEOUT_S, Arrivals, Key
 from .corpus_site import SIGNALS, CorpusSite
 from .snippet_build import build_probe
 
-STILL_TIMEOUT_MS = 10_000
+STILL_TIMEOUT_MS = 20_000
+STILL_MS = 120
+"""What has not moved for so long stands."""
 
 # Links that leave and forms that send would end the visit; the page's own listeners all come first.
 _STAY = """
@@ -47,12 +49,14 @@ async (element, [xFrac, yFrac, timeoutMs]) => {
   };
   element.scrollIntoView({block: 'center', inline: 'nearest', behavior: 'instant'});
   const until = performance.now() + timeoutMs;
+  const isMoving = () => document.getAnimations().some(({playState, effect}) =>
+    playState === 'running' && effect?.target?.contains(element));
   let seen = look();
-  // What slides in, or lies under something that slides out, is pressed once it has stood free for three frames.
-  for (let free = 0; free < 3 && performance.now() < until; ) {
+  // What slides in, or lies under something that slides out, is pressed once it has stood free for a while.
+  for (let since = performance.now(); performance.now() < Math.min(since + %d, until); ) {
     await frame();
     const now = look();
-    free = now.isHit && String(now.box) === String(seen.box) ? free + 1 : 0;
+    if (!now.isHit || String(now.box) !== String(seen.box) || isMoving()) since = performance.now();
     seen = now;
   }
   return {...seen, key: probe.nameOf(element)};
@@ -157,7 +161,7 @@ class Visit:
         await place.wait_for(state="visible")
         element = await place.element_handle()
         assert element is not None
-        found = await element.evaluate(_AIM % build_probe(), [*target.at, STILL_TIMEOUT_MS])
+        found = await element.evaluate(_AIM % (build_probe(), STILL_MS), [*target.at, STILL_TIMEOUT_MS])
         assert found["isHit"], f"{target} is covered by {found['hit']}"
         name = await self._name_in_frame(target) if target.frame else found["key"]
         offset = await element.evaluate(_FRAME_OFFSET)
