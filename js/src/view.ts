@@ -21,6 +21,8 @@ const MAX_PAUSE_MS = 30000;
 const MAX_WAIT_MS = 10000;
 /** So many keys of elements, or clicks with a geometry each, fill a batch. */
 const MANY = 60;
+/** Bits of a click's kind that say that another than the primary button was pressed. */
+export const NOT_PRIMARY = 12;
 /** Elements remembered for a layout. */
 const MAX_ACTED = 100;
 
@@ -98,7 +100,8 @@ export function addMarks(bits: number): void {
 export function addClick(element: Element, place: Place, k: number, at: number): Click {
   const key = identify(element);
   const n = (counts[key] ?? 0) + 1;
-  counts[key] = n;
+  // Another button's press is no click, and does not count as one.
+  if (!(k & NOT_PRIMARY)) counts[key] = n;
   if (!acted[0]) plan(CLICK_MS);
   if (acted.length < MAX_ACTED) acted.push(element);
   const click = { t: sinceBegun(at), e: entry(key), g: noteGeometry(), ...place, k, n };

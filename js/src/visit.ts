@@ -21,6 +21,7 @@ import {
   isOpen,
   isStanding,
   look,
+  NOT_PRIMARY,
   noteDepth,
   openView,
   planReport,
@@ -42,8 +43,6 @@ const REST_MS = 100;
 const QUIET_MS = 200;
 /** Mark of automation: no language, or a window without width; 1 is `navigator.webdriver`, others are the clicks'. */
 const NO_WINDOW = 2;
-/** Bits of a click's kind that say that another than the primary button was pressed. */
-const NOT_PRIMARY = 12;
 
 declare global {
   interface Document {
