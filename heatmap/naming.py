@@ -14,10 +14,8 @@ _CUT_CHARS = 32
 """The length at which the snippet cuts the labels of links, buttons and pictures."""
 
 _CUT_ROLES = frozenset({Role.LINK, Role.BUTTON, Role.IMAGE, Role.MEDIA})
-_STEP = re.compile(
-    r"#(?P<id>.+)|(?P<tag>[\w-]*)\[(?:(?:name|aria-label|data-[\w-]+)=)?(?P<said>.+)\](?::\d+)?", re.DOTALL
-)
-"""`#id`, `[data-testid=…]`, or a tag with what tells the element apart and its place. `~` and digits stand for unread words."""
+_STEP = re.compile(r"#(?P<id>.+)|[\w-]*\[(?:(?:name|aria-label|data-[\w-]+)=)?(?P<said>.+)\](?::\d+)?")
+"""`#id`, `[data-testid=…]`, or a tag with what tells the element apart and its place."""
 _ORDINAL = re.compile(r":\d+(?=>|$)")
 _SUM = re.compile(r"~\d+")
 """Stands for text that was not shown."""

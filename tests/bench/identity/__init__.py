@@ -1,0 +1,1 @@
+"""How well elements are found again after a page has changed."""
