@@ -64,7 +64,7 @@ async def test_elements_have_keys_that_a_rebuild_does_not_change(chromium: Brows
         ("main>input[city]", 1),
         ("main>button[add]", 1),
         ("main>button[add]:2", 1),
-        ("div", 1),
+        ("div:3", 1),
         ("#host>button[in]", 1),
         ("#host>button[in]", 2),
     ]

@@ -20,9 +20,18 @@ const NAMINGS = {
     const identify = createIdentify();
     return (element) => identify(element);
   },
-  finder: (root) => (element) => finder(element, { root }),
+  finder: (root) => (element) => selectorOf(element, root),
   path: () => fullPath,
 };
+
+/** Returns the selector of an element; none where @medv/finder gives up. */
+function selectorOf(element, root) {
+  try {
+    return finder(element, { root });
+  } catch {
+    return '';
+  }
+}
 
 /** Returns what the full path of tags, classes without digits and places among siblings of one tag is, as Clarity has it. */
 function fullPath(element) {
@@ -56,13 +65,18 @@ function copyPage() {
   return copy;
 }
 
+/** The names of the judged elements of this page, by naming. */
+const known = {};
+
 /** Counts of one naming and one change: {found, wrong, lost, faults}. Faults are kept for who wants to see them. */
 export function judge(naming, change, chosen, seed) {
   const page = copyPage();
   const nodes = [...page.body.querySelectorAll('*')];
   const judged = chosen.map((index) => nodes[index]);
+  // Every copy is the same, and so are its names.
   const before = NAMINGS[naming](page.body);
-  const names = judged.map((element) => String(before(element)));
+  known[naming] ??= judged.map((element) => String(before(element)));
+  const names = known[naming];
   CHANGES[change](page, randomOf(seed));
   const carriers = carriersOf(naming, page, new Set(names));
   const counts = { found: 0, wrong: 0, lost: 0, faults: [] };
@@ -82,7 +96,7 @@ export function judge(naming, change, chosen, seed) {
 
 /** Returns which elements carry a name. A selector is asked of the page, which is kinder than to make it anew. */
 function carriersOf(naming, page, wanted) {
-  if (naming === 'finder') return (name) => [page.body.querySelector(name)].filter(Boolean);
+  if (naming === 'finder') return (name) => [name && page.body.querySelector(name)].filter(Boolean);
   const name = NAMINGS[naming](page.body);
   const carriers = new Map();
   for (const element of page.body.querySelectorAll('*')) {
