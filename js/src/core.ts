@@ -97,7 +97,7 @@ export function begin({ siteKey, endpoint, site: settings, load }: Config): void
   });
   if (isDebugged) open('debug');
   guarded(() => {
-    site.user = localStorage['jalki'] ?? '';
+    site.user = /^[\da-f]{32}$/.exec(`${localStorage.getItem('jalki')}`)?.[0] ?? '';
   })();
   if (site.user) call('consent', 'granted');
   else if (!(site.flags & CONSENT_FIRST)) start();

@@ -28,11 +28,13 @@ export interface Part {
   readonly key: Key;
 }
 
+/** How many heads there are in what stands around them. */
+type Counts = Map<Element, number>;
+
 /** Returns the sections of the page as it is now. */
 export function findParts(): Part[] {
   const heads = findShown(`[${MARK}],h1,h2,h3`, (head) => !head.parentElement?.closest(`[${MARK}]`));
-  /** How many heads there are in what stands around them. */
-  const counts = new Map<Element, number>();
+  const counts: Counts = new Map();
   const members = new Set<Element>();
   const names = new Map<Key, number>();
   const parts: Part[] = [];
@@ -42,33 +44,47 @@ export function findParts(): Part[] {
     const key = makeKey(null, mark ? `[${MARK}=${mark}]` : describe(head));
     const nth = (names.get(key) ?? 0) + 1;
     names.set(key, nth);
-    members.add(first);
     parts.push({ head, first, last, key: nth > 1 ? `${key}:${nth}` : key });
   };
-  for (const head of heads)
-    for (let around: Element | null = head; around; around = around.parentElement)
-      counts.set(around, (counts.get(around) ?? 0) + 1);
+  for (const head of heads) climb(head, (around) => !counts.set(around, (counts.get(around) ?? 0) + 1));
   for (const head of heads) {
-    let first = head;
-    let up = head.hasAttribute(MARK) ? null : head.parentElement;
-    for (; up && counts.get(up) === 1 && !up.matches('body,main'); up = up.parentElement) first = up;
-    let last = first;
-    let next = first.matches(`[${MARK}],li,${CONTAINERS}`) ? null : first.nextElementSibling;
-    for (; next && !counts.has(next) && !next.matches(BOUNDARIES); next = next.nextElementSibling) {
-      members.add(next);
-      if (isShown(next)) last = next;
-    }
-    add(head, first, last);
+    const first = largestAround(head, counts);
+    add(head, first, lastBehind(first, counts, members));
   }
-  const isFree = (container: Element) => {
-    let around: Element | null = container;
-    while (around && !members.has(around)) around = around.parentElement;
-    return !around && !counts.has(container);
-  };
-  for (const container of findShown(CONTAINERS, isFree)) if (isFree(container)) add(container, container, container);
+  for (const container of findShown(CONTAINERS, (element) => !counts.has(element)))
+    if (!climb(container, (around) => members.has(around))) {
+      members.add(container);
+      add(container, container, container);
+    }
   const rest = document.querySelector('main') ?? document.body;
   if (!parts[0]) add(rest, rest, rest);
   return parts.slice(0, MAX_SECTIONS);
+}
+
+/** Goes up from an element, itself included, until `isEnd` says so; returns whether it did. */
+function climb(element: Element, isEnd: (around: Element) => boolean): boolean {
+  for (let around: Element | null = element; around; around = around.parentElement) if (isEnd(around)) return true;
+  return false;
+}
+
+/** Returns the largest element around a heading that has no other; a mark stands for itself. */
+function largestAround(head: Element, counts: Counts): Element {
+  let first = head;
+  let up = head.hasAttribute(MARK) ? null : head.parentElement;
+  for (; up && counts.get(up) === 1 && !up.matches('body,main'); up = up.parentElement) first = up;
+  return first;
+}
+
+/** Returns the last sibling that belongs to what begins with `first`; all of them become `members`. */
+function lastBehind(first: Element, counts: Counts, members: Set<Element>): Element {
+  let last = first;
+  members.add(first);
+  let next = first.matches(`[${MARK}],li,${CONTAINERS}`) ? null : first.nextElementSibling;
+  for (; next && !counts.has(next) && !next.matches(BOUNDARIES); next = next.nextElementSibling) {
+    members.add(next);
+    if (isShown(next)) last = next;
+  }
+  return last;
 }
 
 /** Returns the first of those that `selector` names and `isWanted` takes, as far as a person can see them. */

@@ -16,6 +16,8 @@ const ANSWER_MS = 30000;
 /** Bodies in flight that may outlive the page, characters: browsers allow 64 KiB in all. */
 const MAX_KEEPALIVE_CHARS = 30000;
 
+/** Said in the address: a header would cost a preflight. */
+const PACKED = '?e=gzip';
 /** Firefox before 133 cannot keep a request alive. */
 const CAN_OUTLIVE = 'keepalive' in Request.prototype;
 
@@ -59,31 +61,35 @@ async function post(batch: Batch, goOn?: (pauseMs: number) => void): Promise<voi
   // After a failure it goes without the page: what was refused once would be refused each time.
   const keepalive = CAN_OUTLIVE && !failures && body.length < MAX_KEEPALIVE_CHARS;
   let response: Response | undefined;
-  let pauseMs = 0;
-  if (!goOn && !CAN_OUTLIVE) navigator.sendBeacon(site.endpoint, body);
-  else
-    try {
-      // Packing takes a while, which a page that goes does not have.
-      const packed = site.pack && goOn && !failures && isVisible() && (await site.pack(body));
-      if (keepalive) flying.add(batch);
-      response = await fetch(site.endpoint + (packed ? `${site.endpoint.includes('?') ? '&' : '?'}e=gzip` : ''), {
-        method: 'POST',
-        // No preflight: a string is text/plain, and a blob without a type has none.
-        body: packed || body,
-        keepalive,
-        credentials: 'omit',
-        signal: AbortSignal.timeout?.(ANSWER_MS),
-      });
-    } catch {}
+  try {
+    // Packing takes a while, which a page that goes does not have.
+    const packed = site.pack && goOn && !failures && isVisible() && (await site.pack(body));
+    if (keepalive) flying.add(batch);
+    if (!goOn && !CAN_OUTLIVE) navigator.sendBeacon(site.endpoint, body);
+    response = await fetch(site.endpoint + (packed ? PACKED : ''), {
+      method: 'POST',
+      // No preflight: a string is text/plain, and a blob without a type has none.
+      body: packed || body,
+      keepalive,
+      credentials: 'omit',
+      signal: AbortSignal.timeout?.(ANSWER_MS),
+    });
+  } catch {}
   flying.delete(batch);
-  const status = response?.status ?? 0;
-  if (!status || status === 429 || status >= 500) {
-    pauseMs = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures++) * (0.5 + Math.random() / 2);
-    pauseMs = Math.max(pauseMs, Number(response?.headers.get('retry-after')) * 1000 || 0);
-  } else {
-    failures = 0;
-    if (waiting.includes(batch)) waiting.splice(waiting.indexOf(batch), 1);
-  }
+  const pauseMs = judge(batch, response);
   goOn?.(pauseMs);
   onAnswer(batch, response);
+}
+
+/** Keeps the batch where it has to be sent again, and returns how long to wait before that, ms. */
+function judge(batch: Batch, response?: Response): number {
+  const status = response?.status ?? 0;
+  if (status && status !== 429 && status < 500) {
+    failures = 0;
+    const index = waiting.indexOf(batch);
+    if (index >= 0) waiting.splice(index, 1);
+    return 0;
+  }
+  const pauseMs = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures++) * (0.5 + Math.random() / 2);
+  return Math.max(pauseMs, Number(response?.headers.get('retry-after')) * 1000 || 0);
 }

@@ -1,4 +1,5 @@
 /** What the browser shows: viewport, document, boxes and clocks. */
+import { isWithin } from './element';
 import type { Geometry } from './wire';
 
 /** Where something happened: in the document, px; inside its element, 255ths of its box; that box, px. */
@@ -22,7 +23,7 @@ export function clockMs(): number {
 
 /** Returns whether the site wants nothing recorded there. */
 export function isIgnored(element: Element): boolean {
-  return element.closest('[data-jalki-ignore]') !== null;
+  return isWithin(element, '[data-jalki-ignore]');
 }
 
 /** Returns where in `element` and on the page a point of its window lies; its centre, where there is none. A layout read. */

@@ -69,24 +69,24 @@ export function chargeSections(ms: number): void {
 /** Notes what is in view from `topPx` to `bottomPx`; returns the key of the section that fills most of it. */
 export function lookAtSections(topPx: number, bottomPx: number): Key | undefined {
   const now = clockMs();
-  let mostPx = 0;
-  let exit: Key | undefined;
+  let most: Section | undefined;
   for (const section of present) {
     const { top, bottom, halfSince, endSince } = section;
     const inViewPx = Math.max(0, Math.min(bottom, bottomPx) - Math.max(top, topPx));
     if (halfSince && now - halfSince >= SEEN_MS) section.flags |= SEEN;
     if (endSince && now - endSince >= SEEN_MS) section.flags |= END_SEEN;
-    const isInView = inViewPx > 0 && isVisible();
-    const isHalf = inViewPx >= Math.min(bottom - top, bottomPx - topPx) * SEEN_SHARE;
-    section.halfSince = isInView && isHalf ? halfSince || now : 0;
-    section.endSince = isInView && bottom <= bottomPx ? endSince || now : 0;
+    const least = Math.min(bottom - top, bottomPx - topPx) * SEEN_SHARE;
+    section.halfSince = since(halfSince, now, inViewPx && inViewPx >= least);
+    section.endSince = since(endSince, now, inViewPx && bottom <= bottomPx);
     section.inViewPx = inViewPx;
-    if (inViewPx > mostPx) {
-      mostPx = inViewPx;
-      exit = section.part.key;
-    }
+    if (inViewPx > (most?.inViewPx ?? 0)) most = section;
   }
-  return exit;
+  return most?.part.key;
+}
+
+/** Since when something that `holds` on a visible page does so; 0: it does not. */
+function since(before: number, now: number, holds: unknown): number {
+  return holds && isVisible() ? before || now : 0;
 }
 
 /** Returns the sections whose figures changed since they were last taken; `entry` says which key is which in the batch. */

@@ -26,7 +26,10 @@ export function traitsOf(element: Element, event: MouseEvent): number {
   const words = `${names},${innermost.getAttribute('class')},${innermost.firstChild?.nodeValue ?? ''}`;
   const isTurning = isPressable && (STEPS.test(words) || element.closest('[aria-roledescription=carousel]'));
   // The second of two quick clicks selects a word of whatever is written there.
-  const isSelecting = getSelection()?.type === 'Range' && !(isPressable && event.detail > 1);
+  // What was selected elsewhere, long before, has nothing to do with this click.
+  const selection = getSelection();
+  const isSelected = selection?.type === 'Range' && selection.containsNode(innermost, true);
+  const isSelecting = isSelected && !(isPressable && event.detail > 1);
   const isModified = event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
   return (
     (isTurning || element.closest(MADE_FOR_MANY) ? REPEATED : 0) +

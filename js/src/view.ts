@@ -27,7 +27,7 @@ export const NOT_PRIMARY = 12;
 const MAX_ACTED = 100;
 
 /** Returns the key of an element in this view. */
-export let identify: (element: Element) => Key;
+export let identify = createIdentify();
 /** Elements that were clicked. */
 export let acted: Element[] = [];
 /** Its id; when it began, on `clockMs` and Unix ms. */
@@ -151,8 +151,8 @@ export function flush(isLeaving: boolean): void {
   clearTimeout(timer);
   dueAt = Infinity;
   // While an answer is awaited nothing new is built: the next report will be truer, and as small.
-  if (!isLeaving && waiting[0]) return plan(CLICK_MS);
-  report();
+  if (!isLeaving && waiting[0]) plan(CLICK_MS);
+  else report();
   if (isRunning()) plan(pauseMs);
   if (isLeaving) leave();
 }

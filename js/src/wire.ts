@@ -88,7 +88,8 @@ export interface Batch {
   t: number;
   w: ViewPart;
   g: Geometry[];
-  d: Key[];
+  /** Whole keys, or pairs of an earlier entry and one step more. */
+  d: (Key | [number, string])[];
   c?: Columns | undefined;
   s?: SectionPart[] | undefined;
   m?: Columns | undefined;

@@ -34,7 +34,7 @@ export function signalEntries({ f, d }: Batch): Entry[] {
     const number = (name: keyof Columns) => Number(column(name)[row] ?? 0);
     const words = WORDS[number('k')] ?? (() => `signal ${number('k')}`);
     const what = words(number('v'), number('w'), `${column('s')[row] ?? ''}`);
-    return { atMs: Number(at), what, where: d[number('e')] ?? '' };
+    return { atMs: Number(at), what, where: `${d[number('e')] ?? ''}` };
   });
 }
 

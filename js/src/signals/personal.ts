@@ -10,9 +10,9 @@ const MAX_CHARS = 1000;
 const MAIL = /[^\s@/]+(?:@|%40)(?!\dx\.)[^\s@/]+\.[^\s@/]{2,}/g;
 /** May be a token: hexadecimal, base 64, a UUID, a JWT; … */
 const LONG_RUN = /[\w.-]{20,}/g;
-/** … in those, letters and digits change at least so often; words that hold a number do not. */
+/** … in those, letters, capitals and digits change at least so often; words that hold a number do not. */
 const MIN_TURNS = 3;
-const TURN = /[a-z](?=\d)|\d(?=[a-z])/gi;
+const TURN = /[a-z](?=[\dA-Z])|[A-Z](?=\d)|\d(?=[A-Za-z])/g;
 /** National ids that hold a letter: Finland, in every century; Britain; Spain; Italy. */
 const NATIONAL_ID =
   /\b\d{6}[-+A-FU-Y]\d{3}[\dA-Y]\b|\b[A-Z]{2} ?(?:\d\d ?){3}[A-D]\b|\b[\dXYZ]\d{7}-?[A-Z]\b|\b[A-Z]{6}\d\d[A-Z]\d\d[A-Z]\d{3}[A-Z]\b/g;
@@ -30,7 +30,7 @@ export function impersonal(text: string): string {
   return text
     .slice(0, MAX_CHARS)
     .replace(MAIL, MASK)
-    .replace(LONG_RUN, (run) => ((run.match(TURN) ?? []).length < MIN_TURNS ? run : MASK))
+    .replace(LONG_RUN, (run) => (/\d/.test(run) && (run.match(TURN) ?? []).length >= MIN_TURNS ? MASK : run))
     .replace(NATIONAL_ID, MASK)
     .replace(DIGITS, (run) => (KEPT.test(run) ? run : MASK));
 }
