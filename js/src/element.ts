@@ -9,7 +9,7 @@ import { type Key, makeKey, plainText } from './wire';
 
 /** What a person presses; an icon or a span inside one of these is that thing. */
 export const INTERACTIVE =
-  'a[href],button,input,select,textarea,summary,label,[onclick],[contenteditable],[role=button],' +
+  'a,button,input,select,textarea,summary,label,[onclick],[contenteditable],[role=button],' +
   '[role=link],[role=tab],[role^=menuitem],[role=option],[role$=box],[role=radio],[role=switch],[role=slider]';
 
 /** Their words are shown in keys, of all others only a sum: a first heading may greet people by their names. */

@@ -6,6 +6,9 @@ from snippet_site import SCRIPT, fresh_page, snippet_site
 
 pytestmark = pytest.mark.browser
 
+MOUSE, TOUCH, PEN, KEYBOARD = range(4)
+PRESSABLE = 16
+
 PAGE = f"""<html><head>{SCRIPT}<style>
 body {{ margin: 0; height: 3000px; position: relative }}
 body > * {{ position: absolute }}
@@ -34,7 +37,7 @@ async def test_a_click_is_placed_on_the_element_that_was_pressed(chromium: Brows
     assert (click["x"], click["y"]) == (150, 275)
     assert (click["fx"], click["fy"]) == (64, 191)
     assert (click["w"], click["h"]) == (200, 100)
-    assert (click["k"], click["n"]) == (0, 1)
+    assert (click["k"], click["n"]) == (MOUSE + PRESSABLE, 1)
     assert click["geometry"] == [1200, 800, 1200, 3000]
 
 
@@ -88,7 +91,7 @@ async def test_a_keyboard_click_lies_at_the_centre_of_its_element(chromium: Brow
         await page.focus("#buy")
         await page.keyboard.press("Enter")
         [click] = await site.wait_for(lambda site: site.clicks())
-    assert (click["key"], click["k"]) == ("#buy", 3)
+    assert (click["key"], click["k"]) == ("#buy", KEYBOARD + PRESSABLE)
     assert (click["x"], click["y"], click["fx"], click["fy"]) == (200, 250, 128, 128)
 
 
@@ -100,7 +103,7 @@ async def test_a_tap_is_a_touch(chromium: Browser) -> None:
         await page.tap("#buy")
         [click] = await site.wait_for(lambda site: site.clicks())
         [view] = site.views().values()
-    assert (click["key"], click["k"], view["w"]["c"]) == ("#buy", 1, 1)
+    assert (click["key"], click["k"], view["w"]["c"]) == ("#buy", TOUCH + PRESSABLE, 1)
 
 
 async def test_clicks_made_by_scripts_are_not_recorded(chromium: Browser) -> None:
@@ -126,7 +129,7 @@ async def test_the_last_click_before_leaving_arrives(chromium: Browser) -> None:
 
 
 async def test_a_long_list_and_a_deep_tree_cost_a_bounded_walk(chromium: Browser) -> None:
-    """Beyond 200 that look the same elements share a key; a deep element has the same one whatever was clicked before."""
+    """Beyond 200 that look the same elements share a key; a deep element has one key whatever was clicked before."""
     items = "".join(f'<li class="i{number}">item</li>' for number in range(1, 301))
     deep = '<div style="padding:1px 0">' * 90 + '<b class="deep">deep</b>' + "</div>" * 90
     pages = dict.fromkeys(("/a", "/b"), f"<body>{SCRIPT}{deep}<ol>{items}</ol>")

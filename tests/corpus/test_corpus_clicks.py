@@ -40,7 +40,6 @@ async def test_each_press_is_counted_once_on_its_element(chromium: Browser, site
         assert _misses(visit) == [], window
 
 
-@pytest.mark.xfail(reason="the innermost part is taken for what was pressed where a link has no address")
 async def test_a_link_that_only_a_script_makes_one_is_what_was_pressed(chromium: Browser, site: CorpusSite) -> None:
     """The arrows of a calendar are links without an address, with a picture inside."""
     visit = await _press_all(site, chromium, ARROWS, WIDE)
