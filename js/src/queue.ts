@@ -58,8 +58,8 @@ async function post(batch: Batch, goOn?: (pauseMs: number) => void): Promise<voi
   // Pages replace clocks, and not all replacements know whole numbers.
   batch.t = Math.round(Math.max(Date.now(), batch.t));
   const body = encode(batch);
-  // After a failure it goes without the page: what was refused once would be refused each time.
-  const keepalive = CAN_OUTLIVE && !failures && body.length < MAX_KEEPALIVE_CHARS;
+  // After a failure it goes without the page, unless that is about to go: what was refused once would be refused each time.
+  const keepalive = CAN_OUTLIVE && !(goOn && failures) && body.length < MAX_KEEPALIVE_CHARS;
   let response: Response | undefined;
   try {
     // Packing takes a while, which a page that goes does not have.

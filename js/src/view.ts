@@ -140,7 +140,7 @@ export function look(): void {
   if (!isStanding) return;
   noteDepth();
   const top = Math.max(0, Math.round(scrollY));
-  if (lowest + innerHeight > depth[0]) depth = [lowest + innerHeight, readGeometry()[3]];
+  if (lowest + innerHeight >= depth[0]) depth = [lowest + innerHeight, readGeometry()[3]];
   exit = lookAtSections(top, top + innerHeight);
 }
 

@@ -6,7 +6,7 @@ import { after, listen, whenIdle } from './guard';
 import type { News } from './host';
 import { observeResponses } from './responses';
 import { clockMs, isIgnored, isVisible, type Place, placeIn } from './screen';
-import { findSections, measureSections } from './sections';
+import { findSections, measureSections, present } from './sections';
 import { HASH_ROUTES, site } from './site';
 import {
   addClick,
@@ -180,11 +180,11 @@ function readOutline(): string {
   return [...document.querySelectorAll('h1,h2,h3')].map((head) => head.textContent).join();
 }
 
-/** Has the sections measured once the page has come to rest; `isStale`: and looked for anew. */
+/** Has the sections measured, the first time at once and else when the page has come to rest; `isStale`: looked for anew as well. */
 function remeasure(isStale: boolean): void {
   isDue ||= isStale;
   clearTimeout(quietTimer);
-  quietTimer = after(QUIET_MS, () =>
+  quietTimer = after(present[0] ? QUIET_MS : 0, () =>
     whenIdle(() => {
       if (!isStanding || !document.body) return;
       if (isDue) findSections();

@@ -44,7 +44,7 @@ ARRIVAL_TIMEOUT_S = 60 + OUTAGE_S
 KEY = "shopKey_01"
 PRODUCT = "/shop/routa-teapot"
 ROUND = (
-    ("/", "#kiln-picture>svg", "/"),
+    ("/", "#kiln-picture>svg[A wood-fired kiln glowing among birches at dusk]", "/"),
     ("/", "#hero-shop", "/shop"),  # a link: its click is reported by a page that goes away
     ("/shop", "#filter-ceramics", "/shop"),
     ("/shop", "#logo", "/"),

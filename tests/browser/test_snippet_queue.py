@@ -80,9 +80,12 @@ async def test_each_report_of_a_view_is_numbered_and_cumulative(chromium: Browse
     """A later report has a higher number and never a smaller figure."""
     async with snippet_site({"/a": PAGE}) as site, fresh_page(chromium) as page:
         await page.goto(f"{site.url}/a")
-        for count in (1, 2, 3):
+        for count in (1, 2):
             await page.click("#go")
             await site.wait_for(lambda site, count=count: len(site.clicks()) == count)
+        await page.click("#go")
+        await page.goto("about:blank")
+        await site.wait_for(lambda site: len(site.clicks()) == 3)
     # What has no answer when the page goes is sent once more, under its id.
     reports = list({batch["b"]: batch["w"] for batch in site.batches}.values())
     assert [report["q"] for report in reports] == list(range(len(reports)))

@@ -11,7 +11,7 @@ from playwright.async_api import Browser
 
 from .arrivals import Click
 from .corpus_site import CorpusSite
-from .pages import ARROWS, PAGES, CorpusPage
+from .pages import ARROWS, PAGES, SLIDES, CorpusPage
 from .visitor import MadeClick, Visit, Window, side_by_side, visiting
 
 pytestmark = pytest.mark.browser
@@ -31,7 +31,11 @@ SETTLING_PX = 4.0
 """Buttons grow by this much when they get the focus, and dialogs after they seem to stand."""
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+STILL = [page for page in PAGES if page is not SLIDES]
+"""Slides go on moving and scaling after they have come: a script cannot say where they are when it presses."""
+
+
+@pytest.mark.parametrize("page", STILL, ids=lambda page: page.name)
 async def test_each_press_is_counted_once_on_its_element(chromium: Browser, site: CorpusSite, page: CorpusPage) -> None:
     """At three widths and more, nothing is missing, nothing is doubled, and no press lands beside its element."""
     windows = (WIDE, PHONE, *WINDOWS[page.name])
