@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Route
-from snippet_site import ROOT, SITE_KEY, fresh_page, snippet_site
+from snippet_site import ROOT, SITE_KEY, SnippetSite, fresh_page, snippet_site
 
 pytestmark = pytest.mark.browser
 
@@ -152,6 +152,11 @@ def test_on_a_server_it_does_nothing(package: Path) -> None:
     assert _run([_node(), "--input-type=module", "--eval", script], package) == ""
 
 
+def _named(site: SnippetSite) -> dict[int, str]:
+    """Return the text of each kind of signal."""
+    return {row["k"]: row["s"] for row in site.rows("f")}
+
+
 async def test_a_bundled_application_is_recorded_as_a_page_with_the_tag(package: Path, chromium: Browser) -> None:
     """One view though it began twice, the click, the route with its parameter, the event and the variant."""
     built = _bundle(package, APP, "app")
@@ -168,9 +173,8 @@ async def test_a_bundled_application_is_recorded_as_a_page_with_the_tag(package:
             await page.goto(f"{site.url}/shop")
         await page.click("#buy")
         await site.wait_for(lambda site: len(site.paths()) == 2)
-        named = await site.wait_for(
-            lambda site: {row["k"]: row["s"] for row in site.rows("f") if row["k"] in (_VARIANT, _EVENT)}
-        )
+        await site.wait_for(lambda site: {_VARIANT, _EVENT} <= _named(site).keys())
+        named = _named(site)
     assert site.paths() == [("/shop", 0), ("/thanks?page=2", 2)]
     assert [click["key"] for click in site.clicks()] == ["#buy"]
     assert named[_VARIANT] == "checkout=one page"
