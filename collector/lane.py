@@ -152,6 +152,8 @@ class LaneConnection(RequestHandler):
         """Parse what came, and answer it at once if it is a whole batch and the only request."""
         if not data:  # aiohttp asks itself to parse what it had put aside
             super().data_received(data)
+            if self._messages or self._body is not None:
+                self._watch()  # else the end of a body that began here would be taken for the start of a head
             return
         framed = frame(data) if self._is_clean else None
         if framed is not None and self._is_free(len(data) - framed.body_at):

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,8 +103,7 @@ async def send_requests(url: str, amounts: Amounts, seed: int, folder: Path, fau
     """Send so many mutated requests, and as many neighbours, to a collector of their own on an empty database."""
     conn = await asyncpg.connect(url)
     try:
-        await _add_sites(conn)
-        async with _collector(url, folder, fault) as part:
+        async with open_collector(conn, url, folder, fault) as part:
             run = RequestsRun(part.port, _open_mutator(2 * seed + 1))
             seen = await run.run(amounts.requests, with_waiting=amounts.with_waiting)
         return Answered(seen, await recount(conn, seen), tuple(part.log))
@@ -149,7 +148,7 @@ def judge(bodies: BodiesSeen, requests: Answered, amounts: Amounts) -> RunResult
 
 def keep_faults(bodies: BodiesSeen, requests: Answered, folder: Path) -> None:
     """Write what was sent in each fault, one file that tells of all, and the log where it has errors."""
-    faults = [*bodies.faults, *requests.seen.faults]
+    faults = [*bodies.faults, *requests.seen.faults, *((what, b"") for what in requests.stored.told)]
     if not faults and not requests.alarms:
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -159,12 +158,20 @@ def keep_faults(bodies: BodiesSeen, requests: Answered, folder: Path) -> None:
     (folder / "faults.txt").write_text("\n".join((*lines, *requests.log)) + "\n", errors="replace")
 
 
-def _collector(url: str, folder: Path, fault: str) -> contextlib.AbstractAsyncContextManager[RunningPart]:
+@contextlib.asynccontextmanager
+async def open_collector(
+    conn: "asyncpg.Connection[asyncpg.Record]", url: str, folder: Path, fault: str = ""
+) -> AsyncIterator[RunningPart]:
+    """Yield a collector on the database that `conn` is of, with the sites of this run; `fault` is put into it."""
+    await _add_sites(conn)
     known = {name for name, _, _ in describe()}
     environ = {name: text for name, text in _ENVIRON.items() if name in known}
     environ["JALKI_DATA_DIR"] = str(folder / "data")
     program = (str(Path(malformed_faults.__file__)), fault) if fault else JALKI
-    return running_part("collector", "--database-url", url, "--port", "0", environ=environ, program=program)
+    async with running_part(
+        "collector", "--database-url", url, "--port", "0", environ=environ, program=program
+    ) as part:
+        yield part
 
 
 async def _add_sites(conn: "asyncpg.Connection[asyncpg.Record]") -> Sequence[Site]:

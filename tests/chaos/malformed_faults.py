@@ -3,10 +3,14 @@
 python malformed_faults.py NAME collector --database-url URL
 """
 
+import itertools
 import sys
 from collections.abc import Callable
 
-from collector import intake, wire
+from aiohttp import web_protocol
+
+from collector import intake, rows, wire
+from collector.ids import VisitorKey
 from collector.wire import Batch, Drop
 from heatmap.__main__ import main
 
@@ -45,8 +49,35 @@ def forgets_every_hundredth() -> None:
     intake.decode_batch = decode
 
 
+def takes_every_copy_for_anothers() -> None:
+    """Each copy of a batch seems to come from another visitor: with buckets it is stored under several shard keys."""
+    assert rows._visitor  # what is replaced must be there
+    numbers = itertools.count()
+    rows._visitor = lambda *_: VisitorKey(next(numbers))
+
+
+def leaves_long_pipelines() -> None:
+    """What is put aside of a pipeline, here behind four requests, is looked at only when more bytes come."""
+
+    def data_received(self: web_protocol.RequestHandler, data: bytes) -> None:
+        if data:
+            old(self, data)
+
+    assert web_protocol.MAX_MSG_QUEUE_SIZE  # what is replaced must be there
+    old = web_protocol.RequestHandler.data_received
+    web_protocol.MAX_MSG_QUEUE_SIZE = 4
+    web_protocol.RequestHandler.data_received = data_received
+
+
 FAULTS: dict[str, Callable[[], None]] = {
-    fault.__name__: fault for fault in (lets_nul_through, raises_at_broken_bodies, forgets_every_hundredth)
+    fault.__name__: fault
+    for fault in (
+        lets_nul_through,
+        raises_at_broken_bodies,
+        forgets_every_hundredth,
+        takes_every_copy_for_anothers,
+        leaves_long_pipelines,
+    )
 }
 """The faults by name."""
 

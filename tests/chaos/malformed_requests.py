@@ -3,10 +3,17 @@
 Every whole request is answered with 2xx or 4xx; every other one is answered so or its connection is closed; nothing
 hangs. A valid neighbour gets 204 and is stored once, with all of its clicks. What a mutated body gets is what the
 decoder says of it in this process.
+
+A mutation can give two bodies one batch id: a reversed id of the same sample, say. Two senders of a site with buckets
+may then be stored in two of them, as may two sites: an id may be in the ledger as often as requests brought it. The
+copies in one pipeline are of one request here, and are stored once; of two where a day ends in between, and with it
+the salt that chooses the bucket.
 """
 
 import asyncio
+import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import asyncpg
@@ -16,6 +23,8 @@ from mutations import Mutator
 from raw_line import End, Reply, ask
 from raw_requests import Bodies, RawRequest, draw_request, plain
 
+from collector.admission import started_ms
+from collector.bodies import decompress
 from collector.wire import Batch, Drop, DropReason, decode_batch
 
 SENDERS = 32
@@ -24,7 +33,19 @@ _PLAIN_SHARE = 0.6
 _WAITING = 40
 """Requests that are never completed and must be ended by the collector's own deadlines; all of them at once."""
 _NEIGHBOUR_TIMEOUT_S = 20.0
-_STORED = "select replace(batch_id::text, '-', '') as batch from ledger"
+_UTC_14_MS, _DAY_MS = 50_400_000, 86_400_000
+_STORED = """\
+select replace(batch_id::text, '-', '') as batch, array_agg(shard_key order by shard_key) as keys
+from ledger
+group by batch_id
+"""
+_UNEVEN = """\
+select shard_key, flush_id, coalesce(entries, 0) as entries, coalesce(reports, 0) as reports
+from (select shard_key, flush_id, count(*) as entries from ledger group by shard_key, flush_id) as entered
+full join (select shard_key, flush_id, count(*) as reports from view_reports group by shard_key, flush_id) as reported
+using (shard_key, flush_id)
+where entries is distinct from reports
+"""
 _REPORTS = "select view_id, count(*) as reports from view_reports group by view_id"
 _CLICKS = "select view_id, count(*) as clicks from clicks group by view_id"
 
@@ -45,8 +66,8 @@ class RequestsSeen:
     answers: Counter[str] = field(default_factory=Counter)
     ways: Counter[str] = field(default_factory=Counter)
     acknowledged: dict[str, Neighbour] = field(default_factory=dict)
-    sent: set[str] = field(default_factory=set)
-    """Every batch id that was sent in a body which this process decodes."""
+    sent: Counter[str] = field(default_factory=Counter)
+    """Every batch id that was sent in a body which this process decodes, and how many requests brought it."""
     faults: list[tuple[str, bytes]] = field(default_factory=list)
 
 
@@ -57,6 +78,8 @@ class Stored:
     lost: int
     phantom: int
     duplicates: int
+    told: tuple[str, ...] = ()
+    """Of each phantom, each batch that is in the ledger too often, each flush with too many or few reports: what."""
 
 
 class RequestsRun:
@@ -93,9 +116,11 @@ class RequestsRun:
         is_plain = made.is_by_hand or self._mutator.rng.random() < _PLAIN_SHARE
         request = plain(mutated) if is_plain else draw_request(self._mutator.rng, Bodies(mutated, valid))
         verdict = decode_batch(mutated)
-        self._note_sent(verdict)
-        self._note_sent(decode_batch(valid))
+        batches = [one for one in (verdict, _unpacked(mutated), decode_batch(valid)) if isinstance(one, Batch)]
+        self._note_sent(batches)
+        sent_ms = _now_ms()
         reply = await ask(self._port, request, source)
+        self._note_sent([one for one in batches if salt_day(one, sent_ms) != salt_day(one, _now_ms())])
         self._judge(request, reply)
         if is_plain:
             self._compare(request, reply, mutated, verdict)
@@ -103,7 +128,7 @@ class RequestsRun:
     async def _send_neighbour(self, line: HttpLine) -> None:
         body = self._mutator.make_valid()
         neighbour = _neighbour(body)
-        self.seen.sent.add(neighbour.batch_id)
+        self.seen.sent[neighbour.batch_id] += 1
         try:
             answer = await line.post("/v1/events", body)
         except (OSError, TimeoutError) as error:
@@ -117,14 +142,13 @@ class RequestsRun:
     async def _leave_unfinished(self) -> None:
         """Begin a request and fall silent: the collector must end it by itself."""
         valid = self._mutator.make_valid()
-        self._note_sent(decode_batch(valid))
+        self._note_sent([one for one in (decode_batch(valid),) if isinstance(one, Batch)])
         whole = plain(valid).sent
         cut = RawRequest("unfinished", whole[: self._mutator.rng.randrange(1, len(whole))], is_whole=False)
         self._judge(cut, await ask(self._port, cut, waits=True))
 
-    def _note_sent(self, verdict: Batch | Drop) -> None:
-        if isinstance(verdict, Batch):
-            self.seen.sent.add(verdict.batch_id)
+    def _note_sent(self, batches: Sequence[Batch]) -> None:
+        self.seen.sent.update(batch.batch_id for batch in batches)
 
     def _judge(self, request: RawRequest, reply: Reply) -> None:
         self.seen.ways[request.way] += 1
@@ -158,16 +182,44 @@ class RequestsRun:
 
 async def recount(conn: "asyncpg.Connection[asyncpg.Record]", seen: RequestsSeen) -> Stored:
     """Return how the database differs from what was sent and acknowledged."""
-    stored = {row["batch"] for row in await conn.fetch(_STORED)}
+    stored: dict[str, list[int]] = {row["batch"]: row["keys"] for row in await conn.fetch(_STORED)}
+    uneven = await conn.fetch(_UNEVEN)
     reports = {row["view_id"]: row["reports"] for row in await conn.fetch(_REPORTS)}
     clicks = {row["view_id"]: row["clicks"] for row in await conn.fetch(_CLICKS)}
+
+    def most(batch: str) -> int:
+        return max(1, seen.sent[batch])
+
+    phantoms = stored.keys() - seen.sent.keys()
+    often = {batch: keys for batch, keys in stored.items() if len(keys) > most(batch)}
     found = [(one, reports.get(one.view_id, 0), clicks.get(one.view_id, 0)) for one in seen.acknowledged.values()]
     return Stored(
         lost=sum(one.batch_id not in stored or n < 1 or clicked < one.clicks for one, n, clicked in found),
-        phantom=len(stored - seen.sent),
+        phantom=len(phantoms),
         duplicates=sum(n > 1 or clicked > one.clicks for one, n, clicked in found)
-        + abs(sum(reports.values()) - len(stored)),
+        + sum(len(keys) - most(batch) for batch, keys in often.items())
+        + sum(abs(row["entries"] - row["reports"]) for row in uneven),
+        told=(
+            *(f"batch {batch} was never sent, stored under {stored[batch]}" for batch in phantoms),
+            *(f"batch {batch} was sent {seen.sent[batch]} times, stored under {keys}" for batch, keys in often.items()),
+            *(f"flush {row['flush_id']}: {dict(row)}" for row in uneven),
+        ),
     )
+
+
+def _unpacked(body: bytes) -> Batch | Drop:
+    """Return what a body is that a mutation has compressed, where a header says so."""
+    unpacked = decompress(body, _MAX_BODY)
+    return unpacked if isinstance(unpacked, Drop) else decode_batch(unpacked)
+
+
+def salt_day(batch: Batch, now_ms: int) -> int:
+    """Return the number of the day, where the site with buckets is (UTC+14), whose salt a batch gets that comes now."""
+    return (started_ms(batch, now_ms) + _UTC_14_MS) // _DAY_MS
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
 
 
 def _neighbour(body: bytes) -> Neighbour:

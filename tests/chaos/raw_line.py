@@ -12,6 +12,8 @@ from raw_requests import RawRequest
 PATIENCE_S = 0.2
 """How long an answer to a request that is not whole may take before we say that no more comes from us."""
 DEADLINE_S = 20.0
+"""Longest time to the first answer, and from each to the next: of a pipeline each request waits for the one before it,
+and the collector answers one within 10 s, with 503 at the worst."""
 OWN_DEADLINE_S = 60.0
 """By then the collector has closed a connection on which neither headers nor body were completed: 10 s and 30 s."""
 _READ_BYTES = 65_536
@@ -38,10 +40,9 @@ class Reply:
 
 async def ask(port: int, request: RawRequest, source: str = "127.0.0.1", *, waits: bool = False) -> Reply:
     """Return what a request brings on a connection of its own; `waits`: the collector's own deadline must end it."""
-    exchange = _Exchange(request)
-    deadline_s = OWN_DEADLINE_S if waits else DEADLINE_S
+    exchange = _Exchange(request, OWN_DEADLINE_S if waits else DEADLINE_S)
     try:
-        async with asyncio.timeout(deadline_s):
+        async with exchange.limit:
             reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0))
             try:
                 is_closed = await exchange.hold(reader, writer, waits=waits)
@@ -53,8 +54,10 @@ async def ask(port: int, request: RawRequest, source: str = "127.0.0.1", *, wait
 
 
 class _Exchange:
-    def __init__(self, request: RawRequest) -> None:
+    def __init__(self, request: RawRequest, deadline_s: float) -> None:
         self._request = request
+        self._deadline_s = deadline_s
+        self.limit = asyncio.timeout(deadline_s)
         self._received = b""
         self._answers: list[tuple[int, str, bytes]] = []
 
@@ -108,6 +111,7 @@ class _Exchange:
                 return
             self._answers.append((status, _find(head, b"x-jalki-drop").decode(), rest[:size]))
             self._received = rest[size:]
+            self.limit.reschedule(asyncio.get_running_loop().time() + self._deadline_s)
 
 
 async def _send(writer: asyncio.StreamWriter, sent: bytes) -> None:

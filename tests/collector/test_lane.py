@@ -346,6 +346,24 @@ async def test_an_idle_connection_is_left_its_time(monkeypatch, start_collector)
         assert (await line.answer())[0] == 204
 
 
+async def test_the_rest_of_a_long_pipeline_is_no_slow_head(monkeypatch, start_collector):
+    """A body that began behind more requests than aiohttp queues, and ends late, leaves its connection open."""
+    monkeypatch.setattr(lane, "HEAD_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(lane, "_SWEEP_S", 0.05)
+    collector = await start_collector()
+    data = request(encode(wire_batch()))
+    async with line_to(collector) as line:
+        line.send(data * (web_protocol.MAX_MSG_QUEUE_SIZE + 8) + data[:-50])
+        for _ in range(web_protocol.MAX_MSG_QUEUE_SIZE + 8):
+            assert (await line.answer())[0] == 204
+        await asyncio.sleep(0.1)  # the ordinary way waits for the body by now
+        line.send(data[-50:])
+        assert (await line.answer())[0] == 204
+        await asyncio.sleep(1.0)
+        line.send(data)
+        assert (await line.answer())[0] == 204
+
+
 async def test_connections_of_one_address_are_bounded(start_collector):
     """More connections than an address may have are closed at once; when one ends there is room again."""
     collector = await start_collector(max_connections_per_address=2)
