@@ -16,7 +16,8 @@ Int64 = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 WATCHED_MS = 2_500
-"""How long the browser waits for a response to a click (the window of PostHog): a longer wait is not in the facts."""
+"""How long the browser waits for a response to a click (the window of PostHog). Where the visitor went on meanwhile, a
+fact may hold a longer wait: that is no response."""
 
 FAULT_WATCHED_MS = 1_000
 """How long after a click the browser puts an error down to it."""

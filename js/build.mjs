@@ -21,6 +21,16 @@ const MODULES = {
 /** The oldest browsers that the service promises to work in. */
 const TARGET = ['safari15', 'chrome90', 'edge90', 'firefox90'];
 
+/**
+ * Properties of our own, each of them one letter in what is built: the same in the core and in all modules, which share these
+ * objects. Nothing may read them by a string, and none may be a name that elements, events or options of the browser have.
+ */
+const OWN_NAMES = [
+  ...['px', 'ms', 'since', 'reported', 'timeMs'],
+  ...['siteKey', 'endpoint', 'user', 'flags', 'traitsOf', 'pack'],
+];
+const LETTERS = Object.fromEntries(OWN_NAMES.map((name, index) => [name, String.fromCharCode(97 + index)]));
+
 /** Bundles with esbuild, which reads TypeScript; terser then makes it smaller by 7 %. */
 async function bundle(source, format, define = {}) {
   const result = await build({
@@ -35,13 +45,22 @@ async function bundle(source, format, define = {}) {
     charset: 'utf8',
     legalComments: 'none',
     define,
+    mangleProps: new RegExp(`^(${OWN_NAMES.join('|')})$`),
+    mangleCache: LETTERS,
     write: false,
   });
   const { code } = await minify(result.outputFiles[0].text, {
     ecma: 2020,
     module: format === 'esm',
     toplevel: true,
-    compress: { passes: 4, unsafe_arrows: true, pure_getters: true, booleans_as_integers: false, keep_fargs: false },
+    compress: {
+      passes: 4,
+      unsafe_arrows: true,
+      pure_getters: true,
+      // The core compares no boolean with another, which 1 and `true` would not survive; modules may.
+      booleans_as_integers: format === 'iife',
+      keep_fargs: false,
+    },
     format: { ascii_only: false },
   });
   return code;
@@ -73,6 +92,6 @@ for (const [name, entry] of Object.entries(MODULES)) {
     continue;
   }
   await write(`modules/${name}.js`, code);
-  files[name] = `${name}.${createHash('sha256').update(code).digest('hex').slice(0, 8)}.js`;
+  files[name] = createHash('sha256').update(code).digest('hex').slice(0, 8);
 }
 await write('snippet.js', await bundle("import './src/snippet'", 'iife', { MODULES: JSON.stringify(files) }));

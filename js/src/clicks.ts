@@ -1,5 +1,4 @@
 /** Trusted clicks: where, on which element, and with what. One layout read per click; nothing grows with the page. */
-import { pressedWith } from './acts';
 import { INTERACTIVE, pressedElement } from './element';
 import { listen } from './guard';
 import { clockMs, isIgnored, type Place, placeIn } from './screen';
@@ -20,6 +19,15 @@ export function observeClicks(
 ): void {
   let echo: Element | null | undefined;
   let echoUntil = 0;
+  let pressedWith: string | undefined;
+  // A key: with nothing.
+  listen(
+    'pointerdown keydown',
+    ({ pointerType }: PointerEvent) => {
+      pressedWith = pointerType;
+    },
+    target,
+  );
   listen(
     'click',
     (event: PointerEvent) => {

@@ -13,8 +13,13 @@ const ID = 'jalki';
 const IN_SPITE = 8;
 const IS_ID = /^[\da-f]{32}$/;
 
+let isStarted = false;
+
 /** Follows the site's calls of `jalki('consent', …)`, those of before included. */
 export function start(host: Host): void {
+  // The core asks for this module at each call.
+  if (isStarted) return;
+  isStarted = true;
   /** Batches of earlier pages that have no answer yet, and what to do when they have. */
   const taken = new Set<string>();
   let release = () => {};

@@ -1,21 +1,20 @@
 /** The core: whether this page is recorded at all, what `jalki(…)` does, and which modules are loaded. */
-import { act } from './acts';
 import { guarded, stopAll, watchFaults, whenIdle } from './guard';
-import type { Config, Module, News, Offer } from './host';
+import type { Config, News, Offer } from './host';
 import { FAULT } from './kinds';
 import { onAnswers, push, waiting } from './queue';
 import { clockMs } from './screen';
-import { present } from './sections';
+import { sections } from './sections';
 import { CONSENT_FIRST, IN_SPITE, SIGNALS, site } from './site';
 import { acted, addMarks, addMove, addSignal, flush, identify, openBatch, viewId } from './view';
-import { observeVisit, takeClick } from './visit';
+import { act, observeVisit, takeClick } from './visit';
 
 /** A page opened with this in its fragment, or in a window or frame of this name, is an owner's preview and never a view. */
 const PREVIEW = 'jalki-preview';
 /** A page opened with this in its query shows its owner what is recorded, and is never a view either. */
 const DEBUG = 'jalki_debug';
 
-type Jalki = ((...call: unknown[]) => void) & { q?: ArrayLike<unknown>[]; v?: 1 };
+type Jalki = ((...call: unknown[]) => void) & { q?: Iterable<unknown>[]; v?: 1 };
 
 declare global {
   interface Window {
@@ -35,7 +34,6 @@ export function begin({ siteKey, endpoint, site: settings, load }: Config): void
   site.endpoint = endpoint + (isDebugged ? '?d=1' : '');
   const calls: unknown[][] = [];
   const hearers: ((...news: News) => void)[] = [];
-  const modules: { [name: string]: Promise<Module> | undefined; consent?: Promise<Module> } = {};
   let isBegun = isRefused();
 
   const tell = (...news: News) => {
@@ -52,7 +50,7 @@ export function begin({ siteKey, endpoint, site: settings, load }: Config): void
     calls,
     hearers,
     waiting,
-    () => [identify, present, acted],
+    () => [identify, sections, acted],
     addSignal,
     takeClick,
     addMove,
@@ -64,9 +62,9 @@ export function begin({ siteKey, endpoint, site: settings, load }: Config): void
   ];
   // A policy of the page may forbid it, or the network: then the page goes without.
   const open = (name: string) => {
-    const module = modules[name] ?? load(name);
-    modules[name] = module;
-    module.then(({ start }) => start(offer)).catch(() => {});
+    load(name)
+      .then(({ start }) => start(offer))
+      .catch(() => {});
   };
   const start = () => {
     if (isBegun) return;
@@ -80,7 +78,7 @@ export function begin({ siteKey, endpoint, site: settings, load }: Config): void
     tell('call', ...args);
     if (name === 'stop') stop();
     if (name !== 'consent') return;
-    if (!modules.consent) open('consent');
+    open('consent');
     if (word === 'denied') stopAll();
     else start();
   });
@@ -101,7 +99,7 @@ export function begin({ siteKey, endpoint, site: settings, load }: Config): void
   })();
   if (site.user) call('consent', 'granted');
   else if (!(site.flags & CONSENT_FIRST)) start();
-  for (const args of stub?.q ?? []) call(...Array.from(args));
+  for (const args of stub?.q ?? []) call(...args);
 }
 
 /** Returns whether the page or the visitor does not want to be recorded. */

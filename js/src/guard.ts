@@ -2,14 +2,15 @@
 
 /** So many faults, and the script does more harm than good here. */
 const MAX_FAULTS = 10;
+/** With so many nothing of ours runs any more; the one in between leaves room for the report. */
+const STOPPED = 11;
 
-const stopper = new AbortController();
 let faults = 0;
 let report: (name: string) => void;
 
-/** Ends everything that was begun here: no listener, timer or observer of ours does anything from now on. */
+/** Ends everything that was begun here: no listener, timer or observer of ours does anything from now on, though each is called. */
 export function stopAll(): void {
-  stopper.abort();
+  faults = STOPPED;
 }
 
 /** Calls `tell` with the name of the last fault once there were too many. */
@@ -21,7 +22,7 @@ export function watchFaults(tell: (name: string) => void): void {
 export function guarded<T extends unknown[]>(call: (...args: T) => void): (...args: T) => void {
   return (...args) => {
     try {
-      if (!stopper.signal.aborted) call(...args);
+      if (faults < STOPPED) call(...args);
     } catch (error) {
       // The page must not notice. The report itself may fail as well, and then it ends here, too.
       if (++faults === MAX_FAULTS) guarded(report)((error as Error).name);
@@ -36,16 +37,15 @@ export function listen<E extends Event>(
   target: EventTarget = window,
 ): void {
   const listener = guarded(handler) as (event: Event) => void;
-  for (const type of types.split(' '))
-    target.addEventListener(type, listener, { capture: true, passive: true, signal: stopper.signal });
+  for (const type of types.split(' ')) target.addEventListener(type, listener, { capture: true, passive: true });
 }
 
 /** Calls `work` once after `ms`, and returns what `clearTimeout` takes. */
 export function after(ms: number, work: () => void): number {
-  return window.setTimeout(guarded(work), ms);
+  return setTimeout(guarded(work), ms);
 }
 
-/** Calls `work` once when the browser has nothing better to do, at the latest after a second; Safari cannot tell when that is. */
+/** Calls `work` once when the browser has nothing better to do, at the latest after half a second; Safari cannot tell when that is. */
 export function whenIdle(work: () => void): void {
-  (window.requestIdleCallback ?? setTimeout)(guarded(work), { timeout: 1000 } as never);
+  (window.requestIdleCallback ?? setTimeout)(guarded(work), { timeout: 500 } as never);
 }

@@ -4,8 +4,23 @@
  */
 import { pressedElement } from './element';
 import { isIgnored, type Place, readGeometry } from './screen';
-import type { Section } from './sections';
-import { type Batch, type Click, type Dictionary, indexOf, type Key, type LayoutPart } from './wire';
+import type { Section as Measured } from './sections';
+import { type Batch, type Dictionary, indexOf, type Key, type LayoutPart } from './wire';
+
+/** A part of the page: the siblings from `first` to `last`, and what heads it, or itself. */
+export interface Part {
+  readonly first: Element;
+  readonly last: Element;
+  readonly head: Element;
+  readonly key: Key;
+}
+
+/** A section of the present view, as modules see it. */
+export interface Section {
+  readonly part: Part;
+  readonly timeMs: number;
+  readonly flags: number;
+}
 
 /** What a module hears: its name, and what belongs to it. */
 export type News =
@@ -13,8 +28,8 @@ export type News =
   | ['view']
   /** The view is about to be reported for the last time, as far as anyone knows: say what is left. */
   | ['end']
-  /** A click was taken. */
-  | ['click', Element, Click]
+  /** A click was taken: its kind, and when, ms since the view began. */
+  | ['click', element: Element, kind: number, sinceMs: number]
   /** `jalki(name, …)` was called, and it is not a command of the core. */
   | ['call', ...unknown[]]
   /** A batch was sent, and this is the status of its answer; 0: none. */
@@ -49,7 +64,7 @@ export type Offer = readonly [
   calls: readonly unknown[][],
   hearers: ((...news: News) => void)[],
   waiting: readonly Batch[],
-  look: () => readonly [(element: Element) => Key, readonly Section[], readonly Element[]],
+  look: () => readonly [(element: Element) => Key, ReadonlyMap<Key, Measured>, readonly Element[]],
   addSignal: AddSignal,
   takeClick: AddPlace,
   addMove: (element: Element, place: Place) => void,
@@ -114,12 +129,12 @@ export function asHost(offer: Offer): Host {
     isIgnored,
     pressed: pressedElement,
     identify: (element: Element) => look()[0](element),
-    sections: () => look()[1],
+    sections: () => [...look()[1]].filter(([, { bottom }]) => bottom).map(asSection),
     acted: () => look()[2],
     push(part: { l: LayoutPart }, dictionary: Dictionary) {
       const { w, ...batch } = openBatch();
-      const [exit] = [...look()[1]].sort((one, other) => other.inViewPx - one.inViewPx);
-      const x = exit?.inViewPx ? indexOf(exit.part.key, dictionary) : undefined;
+      const [exit] = [...look()[1]].sort(([, one], [, other]) => other.px - one.px);
+      const x = exit?.[1].px ? indexOf(exit[0], dictionary) : undefined;
       send({ ...batch, ...part, w: { ...w, x }, g: [readGeometry()], d: dictionary.entries });
     },
     watch(hear: (...news: News) => void) {
@@ -128,6 +143,11 @@ export function asHost(offer: Offer): Host {
   };
   // The site stays the core's own object: what a module changes there, the core sees.
   return Object.assign(site, own);
+}
+
+function asSection([key, { part, ms, flags }]: readonly [Key, Measured]): Section {
+  const [head, first, last] = part;
+  return { part: { key, head, first, last }, timeMs: ms, flags };
 }
 
 /** A module that is loaded later, as the core sees it. */

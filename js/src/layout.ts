@@ -3,14 +3,12 @@
  * Takes headings, labels and what stands for a picture, never the content of fields. A module of its own.
  */
 import { whenIdle } from './guard';
-import type { Host } from './host';
+import type { Host, Part, Section } from './host';
 import { frameOf, originOf } from './layout/frames';
 import { IMAGES, isMasked, labelOf, RANK_COUNT, rankOf, roleOf, sectionTitle } from './layout/labels';
 import { openStructure, type Site, TOP } from './layout/structure';
 import { walk } from './layout/walk';
-import type { Part } from './outline';
 import { isIgnored } from './screen';
-import type { Section } from './sections';
 import { masked } from './text';
 import { type Dictionary, encode, type Key, type LayoutPart } from './wire';
 
@@ -26,6 +24,9 @@ const MAX_STEPS = 3800;
 const TEXTS = 50;
 /** Added to the role of an element that does not scroll with the page. */
 const FIXED = 16;
+
+/** Bit of what `compareDocumentPosition` returns. */
+const FOLLOWING = 4;
 
 /** Views that a page had so far, and the one whose layout was captured last. */
 interface Progress {
@@ -105,7 +106,7 @@ function* collect(host: Host, sheet: Sheet): Generator<void> {
   sheet.layout.v = structure.hash();
   const acted = host.acted().filter((element) => element.isConnected && !isIgnored(element));
   const found = new Set(acted.concat(...ranked));
-  for (const section of host.sections()) yield* addSection(section, sheet);
+  for (const section of [...host.sections()].sort(compareSections)) yield* addSection(section, sheet);
   const fixed = new Map<Element, boolean>();
   let looked = 0;
   for (const element of found) {
@@ -145,6 +146,12 @@ function isFixed(element: Element, fixed: Map<Element, boolean>): boolean {
   const answer = position === 'fixed' || isStuck || (Boolean(parent) && isFixed(parent, fixed));
   fixed.set(element, answer);
   return answer;
+}
+
+/** In the order of the page: first those that have a heading or a mark. The core has them as it came to know them. */
+function compareSections({ part: one }: Section, { part: other }: Section): number {
+  const rank = ({ head }: Part) => Number(!head.matches('[data-jalki-section],h1,h2,h3'));
+  return rank(one) - rank(other) || (one.head.compareDocumentPosition(other.head) & FOLLOWING ? -1 : 1);
 }
 
 function* addSection({ part }: Section, sheet: Sheet): Generator<void> {

@@ -5,9 +5,9 @@
  * 2. Each other visible h1–h3 heads one: the largest element around it that holds no other heading or mark; where that is
  *    only the heading (or a wrapper of it), also what follows it up to the next heading or landmark beside it.
  * 3. Each section, article, header, footer, nav and aside that touches none of these is one.
- * 4. A page that has none at all is one section: its main element or its body.
+ * 4. A main element that touches none of these is one too; where there is nothing at all, the body is.
  *
- * A list card is a section where it has a heading or a mark. At most 100, in the order of the document.
+ * A list card is a section where it has a heading or a mark. At most 100, in the order of the document within each rule.
  */
 import { describe } from './element';
 import { isIgnored } from './screen';
@@ -16,85 +16,61 @@ import { type Key, makeKey } from './wire';
 /** Most sections of a page; bounds the work of each step. */
 const MAX_SECTIONS = 100;
 const MARK = 'data-jalki-section';
-const CONTAINERS = 'section,article,header,footer,nav,aside';
-/** Siblings that end what belongs to a heading. */
-const BOUNDARIES = `${CONTAINERS},[role=contentinfo],[role=navigation]`;
+const CONTAINERS = 'nav,aside,header,footer,section,article';
+/** What goes no further than itself, and ends what belongs to a heading before it. */
+const WHOLES = `[${MARK}],li,[role=contentinfo],[role=navigation],${CONTAINERS}`;
 
-/** A part of the page: the siblings from `first` to `last`, and what heads it, or itself. */
-export interface Part {
-  readonly first: Element;
-  readonly last: Element;
-  readonly head: Element;
-  readonly key: Key;
-}
-
-/** How many heads there are in what stands around them. */
-type Counts = Map<Element, number>;
+/** A part of the page: what heads it, or itself, and the siblings from `first` to `last`. */
+export type Part = readonly [head: Element, first: Element, last: Element];
 
 /** Returns the sections of the page as it is now. */
 export function findParts(): Part[] {
-  const heads = findShown(`[${MARK}],h1,h2,h3`, (head) => !head.parentElement?.closest(`[${MARK}]`));
-  const counts: Counts = new Map();
-  const members = new Set<Element>();
-  const names = new Map<Key, number>();
-  const parts: Part[] = [];
-  const add = (head: Element, first: Element, last: Element) => {
-    const mark = head.getAttribute(MARK);
-    // What is above a section changes sooner than what it is called.
-    const key = makeKey(null, mark ? `[${MARK}=${mark}]` : describe(head));
-    const nth = (names.get(key) ?? 0) + 1;
-    names.set(key, nth);
-    parts.push({ head, first, last, key: nth > 1 ? `${key}:${nth}` : key });
-  };
-  for (const head of heads) climb(head, (around) => !counts.set(around, (counts.get(around) ?? 0) + 1));
-  for (const head of heads) {
-    const first = largestAround(head, counts);
-    add(head, first, lastBehind(first, counts, members));
-  }
-  for (const container of findShown(CONTAINERS, (element) => !counts.has(element)))
-    if (!climb(container, (around) => members.has(around))) {
-      members.add(container);
-      add(container, container, container);
+  const heads = findShown(`:is([${MARK}],h1,h2,h3):not([${MARK}] *)`);
+  /** All that belongs to a part, the heads first: most containers hold one. */
+  const members = [...heads];
+  const parts = heads.map((head, i): Part => {
+    /** Goes on from an element while there is neither an end nor another head; returns the last that is shown. */
+    const reach = (from: Element, way: 'parentElement' | 'nextElementSibling', ends: string): Element => {
+      const passed: Element[] = [];
+      for (
+        let next: Element | null = from;
+        next &&
+        !next.matches(ends) &&
+        // Heads are in the order of the document: who holds another holds one of these. Nothing is held by nobody.
+        !next.contains(heads[i - 1] as Element) &&
+        !next.contains(heads[i + 1] as Element);
+        next = next[way]
+      )
+        passed.unshift(next);
+      members.push(...passed);
+      return passed.find(isShown) ?? from;
+    };
+    const first = reach(head, 'parentElement', `[${MARK}],body,main`);
+    return [head, first, reach(first, 'nextElementSibling', WHOLES)];
+  });
+  for (const container of [...findShown(CONTAINERS), ...findShown('body,main').reverse()])
+    if (
+      parts.length < MAX_SECTIONS &&
+      members.every((member) => !member.contains(container) && !container.contains(member))
+    ) {
+      members.push(container);
+      parts.push([container, container, container]);
     }
-  const rest = document.querySelector('main') ?? document.body;
-  if (!parts[0]) add(rest, rest, rest);
-  return parts.slice(0, MAX_SECTIONS);
+  return parts;
 }
 
-/** Goes up from an element, itself included, until `isEnd` says so; returns whether it did. */
-function climb(element: Element, isEnd: (around: Element) => boolean): boolean {
-  for (let around: Element | null = element; around; around = around.parentElement) if (isEnd(around)) return true;
-  return false;
+/** Returns what a part is called, given its head. */
+export function nameOf(head: Element): Key {
+  const mark = head.getAttribute(MARK);
+  // What is above a section changes sooner than what it is called.
+  return makeKey(null, mark ? `[${MARK}=${mark}]` : describe(head));
 }
 
-/** Returns the largest element around a heading that has no other; a mark stands for itself. */
-function largestAround(head: Element, counts: Counts): Element {
-  let first = head;
-  let up = head.hasAttribute(MARK) ? null : head.parentElement;
-  for (; up && counts.get(up) === 1 && !up.matches('body,main'); up = up.parentElement) first = up;
-  return first;
-}
-
-/** Returns the last sibling that belongs to what begins with `first`; all of them become `members`. */
-function lastBehind(first: Element, counts: Counts, members: Set<Element>): Element {
-  let last = first;
-  members.add(first);
-  let next = first.matches(`[${MARK}],li,${CONTAINERS}`) ? null : first.nextElementSibling;
-  for (; next && !counts.has(next) && !next.matches(BOUNDARIES); next = next.nextElementSibling) {
-    members.add(next);
-    if (isShown(next)) last = next;
-  }
-  return last;
-}
-
-/** Returns the first of those that `selector` names and `isWanted` takes, as far as a person can see them. */
-function findShown(selector: string, isWanted: (element: Element) => boolean): Element[] {
-  const found: Element[] = [];
-  for (const element of document.querySelectorAll(selector)) {
-    if (found.length >= MAX_SECTIONS) break;
-    if (isWanted(element) && isShown(element) && !isIgnored(element)) found.push(element);
-  }
-  return found;
+/** Returns the first of those that `selector` names, as far as a person can see them. */
+function findShown(selector: string): Element[] {
+  return [...document.querySelectorAll(selector)]
+    .filter((element) => isShown(element) && !isIgnored(element))
+    .slice(0, MAX_SECTIONS);
 }
 
 function isShown(element: Element): boolean {

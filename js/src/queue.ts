@@ -9,12 +9,14 @@ import { type Batch, encode } from './wire';
 
 /** Batches kept while the collector cannot be reached; the oldest gives way. */
 const MAX_WAITING = 30;
-const FIRST_PAUSE_MS = 1000;
-const MAX_PAUSE_MS = 60000;
+/** After a failure the next try waits up to this long, s; after each further one in a row up to as much longer. */
+const PAUSE_S = 2;
 /** An answer that takes longer is not waited for, ms. */
 const ANSWER_MS = 30000;
-/** Bodies in flight that may outlive the page, characters: browsers allow 64 KiB in all. */
-const MAX_KEEPALIVE_CHARS = 30000;
+/** A body that may outlive the page has fewer characters, of three bytes at most: browsers allow 64 KiB in all. */
+const MAX_KEEPALIVE_CHARS = 20000;
+/** From this status on an answer is none: too many requests, and faults of servers. */
+const TOO_MANY = 429;
 
 /** Said in the address: a header would cost a preflight. */
 const PACKED = '?e=gzip';
@@ -25,7 +27,8 @@ const CAN_OUTLIVE = 'keepalive' in Request.prototype;
 export const waiting: Batch[] = [];
 /** Those of them that are on their way and outlive the page. */
 const flying = new Set<Batch>();
-let isBusy = false;
+/** The one that is being sent, or is about to be sent again. */
+let current: Batch | undefined;
 let failures = 0;
 let onAnswer: (batch: Batch, response?: Response) => void;
 
@@ -36,9 +39,8 @@ export function onAnswers(hear: (batch: Batch, response?: Response) => void): vo
 
 /** Sends a batch, after those that wait. */
 export function push(batch: Batch): void {
-  if (waiting.length >= MAX_WAITING) waiting.shift();
-  waiting.push(batch);
-  if (!isBusy) sendFirst();
+  if (waiting.push(batch) > MAX_WAITING) waiting.shift();
+  if (!current) sendFirst();
 }
 
 /** The page may be about to go: sends everything that has no answer yet, without waiting for one. A layout is not worth it. */
@@ -47,24 +49,22 @@ export function leave(): void {
 }
 
 function sendFirst(): void {
-  isBusy = false;
-  if (!waiting[0]) return;
-  isBusy = true;
-  post(waiting[0], (pauseMs) => after(pauseMs, sendFirst));
+  [current] = waiting;
+  if (current) post(current, sendFirst);
 }
 
-/** Posts, and then calls `goOn` with how long to wait before the next. The same id may go out twice: the collector stores it once. */
-async function post(batch: Batch, goOn?: (pauseMs: number) => void): Promise<void> {
+/** Posts, and goes on when it is time for the next. The same id may go out twice: the collector stores it once. */
+async function post(batch: Batch, goOn?: () => void): Promise<void> {
   // Pages replace clocks, and not all replacements know whole numbers.
   batch.t = Math.round(Math.max(Date.now(), batch.t));
-  const body = encode(batch);
-  // After a failure it goes without the page, unless that is about to go: what was refused once would be refused each time.
-  const keepalive = CAN_OUTLIVE && !(goOn && failures) && body.length < MAX_KEEPALIVE_CHARS;
   let response: Response | undefined;
   try {
-    // Packing takes a while, which a page that goes does not have.
+    const body = encode(batch);
+    // Packing takes a while, which a page that goes does not have; and it may be what failed.
     const packed = site.pack && goOn && !failures && isVisible() && (await site.pack(body));
+    const keepalive = CAN_OUTLIVE && body.length < MAX_KEEPALIVE_CHARS;
     if (keepalive) flying.add(batch);
+    // It takes cookies along, and so is the last resort.
     if (!goOn && !CAN_OUTLIVE) navigator.sendBeacon(site.endpoint, body);
     response = await fetch(site.endpoint + (packed ? PACKED : ''), {
       method: 'POST',
@@ -76,20 +76,13 @@ async function post(batch: Batch, goOn?: (pauseMs: number) => void): Promise<voi
     });
   } catch {}
   flying.delete(batch);
-  const pauseMs = judge(batch, response);
-  goOn?.(pauseMs);
-  onAnswer(batch, response);
-}
-
-/** Keeps the batch where it has to be sent again, and returns how long to wait before that, ms. */
-function judge(batch: Batch, response?: Response): number {
-  const status = response?.status ?? 0;
-  if (status && status !== 429 && status < 500) {
+  if (response && response.status < TOO_MANY) {
     failures = 0;
-    const index = waiting.indexOf(batch);
-    if (index >= 0) waiting.splice(index, 1);
-    return 0;
-  }
-  const pauseMs = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures++) * (0.5 + Math.random() / 2);
-  return Math.max(pauseMs, Number(response?.headers.get('retry-after')) * 1000 || 0);
+    // Where it gave way meanwhile this is far behind the end, and not the last one.
+    waiting.splice(waiting.indexOf(batch) >>> 0, 1);
+  } else failures++;
+  // The random part keeps those apart who were all asked to wait as long.
+  const pauseS = (Number(response?.headers.get('retry-after')) || 0) + failures * PAUSE_S * Math.random();
+  if (goOn) after(pauseS * 1000, goOn);
+  onAnswer(batch, response);
 }

@@ -2,8 +2,11 @@
 import { isWithin } from './element';
 import type { Geometry } from './wire';
 
-/** Where something happened: in the document, px; inside its element, 255ths of its box; that box, px. */
-export type Place = Record<'x' | 'y' | 'fx' | 'fy' | 'w' | 'h', number>;
+/** Where something happened: x, y in the document, px; inside its element, 255ths of its box; width, height of that box, px. */
+export type Place = readonly [x: number, y: number, fx: number, fy: number, w: number, h: number];
+
+/** Tells of routes, where the browser can. An element with that id would also be a global; on a server there is no window. */
+export const navigation = 'oncurrententrychange' in (globalThis.navigation ?? {}) ? globalThis.navigation : undefined;
 
 /** Returns the present geometry, px; a layout read. */
 export function readGeometry(): Geometry {
@@ -13,7 +16,7 @@ export function readGeometry(): Geometry {
 
 /** Returns whether a person can see the page now. */
 export function isVisible(): boolean {
-  return document.visibilityState === 'visible';
+  return !document.hidden;
 }
 
 /** Returns ms on a clock that nobody can set. */
@@ -31,18 +34,17 @@ export function placeIn(element: Element, point?: MouseEvent): Place {
   const { left, top, width, height } = element.getBoundingClientRect();
   const x = point ? point.clientX - left : width / 2;
   const y = point ? point.clientY - top : height / 2;
-  const { round } = Math;
-  return {
-    x: round(left + x + scrollX),
-    y: round(top + y + scrollY),
-    fx: share(x, width),
-    fy: share(y, height),
-    w: round(width),
-    h: round(height),
-  };
+  return [
+    Math.round(left + x + scrollX),
+    Math.round(top + y + scrollY),
+    share(x / width),
+    share(y / height),
+    Math.round(width),
+    Math.round(height),
+  ];
 }
 
-/** `part` of `whole` in 255ths; a box without extent has everything at 0. */
-function share(part: number, whole: number): number {
-  return whole && Math.min(255, Math.max(0, Math.round((part / whole) * 255)));
+/** A part of a whole in 255ths; in a box without extent, which makes it NaN, it is 0. */
+function share(part: number): number {
+  return Math.round(Math.min(1, Math.max(0, part || 0)) * 255);
 }

@@ -2,7 +2,7 @@
 import { begin } from './core';
 import { guarded } from './guard';
 
-/** The builds of the modules: name → `NAME.HASH.js`; put in by the build. */
+/** The builds of the modules: name → the hash in its file's name; put in by the build. */
 declare const MODULES: Record<string, string>;
 
 guarded(() => {
@@ -12,6 +12,6 @@ guarded(() => {
     // The server puts the site's key and settings here when it serves this script.
     siteKey: '__JALKI_KEY__',
     site: '__JALKI_SITE__',
-    load: (name) => import(new URL(`m/${MODULES[name]}`, src).href),
+    load: (name) => import(new URL(`m/${name}.${MODULES[name]}.js`, src).href),
   });
 })();

@@ -1,30 +1,29 @@
 /** The view being recorded: what the observers saw of it, and the reports that it becomes. One at a time. */
-import { actedAt, isRunning, settle } from './acts';
+import { actedAt, engagedMs, settle } from './acts';
 import { createIdentify } from './element';
 import { after } from './guard';
 import { leave, push, waiting } from './queue';
 import { clockMs, type Place, readGeometry } from './screen';
-import { chargeSections, forgetSections, lookAtSections, takeChanged } from './sections';
+import { forgetSections, lookAtSections, takeChanged } from './sections';
 import { site } from './site';
-import { type Batch, type Click, type Columns, type Geometry, type Key, randomHex } from './wire';
+import { type Batch, type Columns, type Key, randomHex } from './wire';
 
 /** The first report leaves this long after the view began, ms, so that a view is counted even where nothing happens. */
 const FIRST_MS = 1500;
-/** … and where its page has yet to come: once it stands. */
-const FIRST_ROUTED_MS = 2100;
 /** The view's first click is reported after this long, ms: soon enough to watch it arrive. */
 const CLICK_MS = 1000;
-/** Pause before the second report, ms; each further one is half as long again, up to MAX_PAUSE_MS. */
-const PAUSE_MS = 5000;
-const MAX_PAUSE_MS = 30000;
-/** Clicks, moves and signals wait no longer, ms. */
-const MAX_WAIT_MS = 10000;
-/** So many keys of elements, or clicks with a geometry each, fill a batch. */
+/** Pause before each further report while there is something to say, ms. */
+const PAUSE_MS = 10000;
+/** So many rows of a kind, or keys of elements, or clicks with a geometry each, fill a batch. */
+const MANY_ROWS = 250;
 const MANY = 60;
 /** Bits of a click's kind that say that another than the primary button was pressed. */
 export const NOT_PRIMARY = 12;
 /** Elements remembered for a layout. */
 const MAX_ACTED = 100;
+
+/** A row of numbers, in the order of the columns that it goes into; the text of a signal is its last. */
+type Row = (number | string)[];
 
 /** Returns the key of an element in this view. */
 export let identify = createIdentify();
@@ -41,25 +40,28 @@ export let isStanding = false;
 let marks = 0;
 let navigation: number;
 let path: string;
-let columns: { c?: Columns; m?: Columns; f?: Columns };
-let geometries: Geometry[];
+/** What the next batch holds so far: clicks, moves, signals. */
+let clicks: Row[];
+let moves: Row[];
+let signals: Row[];
+let geometries: Batch['g'];
 let dictionary: Key[];
 let counts: Record<Key, number>;
 let seq: number;
-let engagedMs: number;
-/** Greatest scroll top so far, px. */
-let lowest: number;
+/** Engaged time of the views before, ms. */
+let formerMs: number;
 let depth: [number, number];
 let exit: Key | undefined;
-let reported: string;
-let pauseMs: number;
+let reported: number;
 let timer = 0;
 let dueAt: number;
 
-/** Begins a view; `isRouted`: the page of the one before may still stand. */
-export function openView(how: number, address: string, isRouted: boolean): void {
+/** Begins a view. */
+export function openView(how: number, address: string): void {
+  settle();
   navigation = how;
   path = address;
+  formerMs = engagedMs;
   begunAt = clockMs();
   begunUnixMs = Math.round(Date.now());
   viewId = randomHex(8);
@@ -67,21 +69,18 @@ export function openView(how: number, address: string, isRouted: boolean): void 
   forgetSections();
   acted = [];
   counts = {};
-  seq = engagedMs = lowest = 0;
+  seq = 0;
   depth = [0, 0];
   exit = undefined;
-  reported = '';
-  pauseMs = PAUSE_MS;
-  dueAt = Infinity;
+  reported = 0;
   isStanding = false;
   isOpen = true;
   turnLeaf();
-  plan(isRouted ? FIRST_ROUTED_MS : FIRST_MS);
+  plan(FIRST_MS);
 }
 
-/** Ends the view; `isVoid`: it was none, unless something was clicked. */
-export function closeView(isVoid: boolean): void {
-  if (!isVoid || acted[0]) flush(true);
+/** Ends the view. */
+export function closeView(): void {
   isOpen = false;
 }
 
@@ -96,52 +95,46 @@ export function addMarks(bits: number): void {
   marks |= bits;
 }
 
-/** Takes a click, and returns it. */
-export function addClick(element: Element, place: Place, k: number, at: number): Click {
+/** Takes a click at `at`, on `clockMs`. */
+export function addClick(element: Element, [x, y, fx, fy, w, h]: Place, kind: number, at: number): void {
   const key = identify(element);
-  const n = (counts[key] ?? 0) + 1;
+  const nth = (counts[key] ?? 0) + 1;
   // Another button's press is no click, and does not count as one.
-  if (!(k & NOT_PRIMARY)) counts[key] = n;
+  if (!(kind & NOT_PRIMARY)) counts[key] = nth;
   if (!acted[0]) plan(CLICK_MS);
-  if (acted.length < MAX_ACTED) acted.push(element);
-  const click = { t: sinceBegun(at), e: entry(key), g: noteGeometry(), ...place, k, n };
-  add('c', click);
-  return click;
+  if (!acted[MAX_ACTED - 1]) acted.push(element);
+  add(clicks, [sinceBegun(at), entry(key), noteGeometry(), x, y, fx, fy, w, h, kind, nth]);
 }
 
 /** Takes a place of the pointer. */
-export function addMove(element: Element, { x, y, fx, fy }: Place): void {
-  add('m', { t: sinceBegun(), e: entry(identify(element)), x, y, fx, fy });
+export function addMove(element: Element, [x, y, fx, fy]: Place): void {
+  add(moves, [sinceBegun(), x, y, entry(identify(element)), fx, fy]);
 }
 
 /** Takes a signal of something at `at`, on `clockMs`; what became of a click of the view before is nobody's. */
-export function addSignal(k: number, element: Element | null, v = 0, w = 0, s = '', at = clockMs()): void {
-  if (at >= begunAt) add('f', { t: sinceBegun(at), k, e: element ? entry(identify(element)) : -1, v, w, s });
-}
-
-/** Takes engaged time, ms. */
-export function engage(ms: number): void {
-  engagedMs += ms;
-  chargeSections(ms);
-}
-
-/** Has a report leave in good time. */
-export function planReport(): void {
-  plan(pauseMs);
-}
-
-/** Notes how far down the page is in view. */
-export function noteDepth(): void {
-  if (isStanding) lowest = Math.max(lowest, Math.round(scrollY));
+export function addSignal(
+  kind: number,
+  element: Element | null,
+  value = 0,
+  extra = 0,
+  text = '',
+  at = clockMs(),
+): void {
+  if (at >= begunAt) add(signals, [sinceBegun(at), kind, element ? entry(identify(element)) : -1, value, extra, text]);
 }
 
 /** Notes what is in view. */
 export function look(): void {
   if (!isStanding) return;
-  noteDepth();
-  const top = Math.max(0, Math.round(scrollY));
-  if (lowest + innerHeight >= depth[0]) depth = [lowest + innerHeight, readGeometry()[3]];
-  exit = lookAtSections(top, top + innerHeight);
+  const bottomPx = noteDepth();
+  exit = lookAtSections(bottomPx - innerHeight, bottomPx);
+}
+
+/** Notes how far down the page is in view, and returns that, px. */
+export function noteDepth(): number {
+  const bottomPx = Math.max(0, Math.round(scrollY)) + innerHeight;
+  if (isStanding && bottomPx >= depth[0]) depth = [bottomPx, readGeometry()[3]];
+  return bottomPx;
 }
 
 /** Hands over what is new; `isLeaving`: the page may be gone in a moment. */
@@ -153,19 +146,34 @@ export function flush(isLeaving: boolean): void {
   // While an answer is awaited nothing new is built: the next report will be truer, and as small.
   if (!isLeaving && waiting[0]) plan(CLICK_MS);
   else report();
-  if (isRunning()) plan(pauseMs);
   if (isLeaving) leave();
+}
+
+/** Has a report leave in good time. */
+export function plan(inMs = PAUSE_MS): void {
+  const at = clockMs() + inMs;
+  if (at >= dueAt) return;
+  dueAt = at;
+  clearTimeout(timer);
+  timer = after(inMs, () => flush(false));
 }
 
 function report(): void {
   if (!isOpen) return;
   const s = takeChanged(entry);
-  const figures = `${[Math.floor(engagedMs / 100), depth, marks]}`;
-  if (seq && figures === reported && !s[0] && !columns.c && !columns.m && !columns.f) return;
+  // Neither ever becomes less.
+  const figures = engagedTenths() + depth[0];
+  if (seq && figures === reported && !s[0] && !clicks[0] && !moves[0] && !signals[0]) return;
   reported = figures;
-  for (const column of [columns.c?.t, columns.m?.t, columns.m?.x, columns.m?.y]) toSteps(column);
-  push({ ...openBatch(), ...columns, s: s[0] && s });
+  push({
+    ...openBatch(),
+    c: columns('t,e,g,x,y,fx,fy,w,h,k,n', clicks, 1),
+    m: columns('t,x,y,e,fx,fy', moves, 3),
+    f: columns('t,k,e,v,w,s', signals, 0),
+    s: s[0] && s,
+  });
   turnLeaf();
+  plan();
 }
 
 /** Returns a batch with nothing but what is known of the view. */
@@ -186,8 +194,8 @@ export function openBatch(): Batch {
       // Where a load came from, if that was another site; routes and restored pages come from nowhere.
       r: navigation % 3 || referrer === location.host ? undefined : referrer,
       c: Number(matchMedia('(pointer:coarse)').matches),
-      a: sinceBegun(Math.max(begunAt, actedAt)),
-      e: Math.floor(engagedMs / 100) * 100,
+      a: sinceBegun(actedAt),
+      e: engagedTenths() * 100,
       // Who leaves before the page stands has seen no more than its first viewport.
       h: isStanding ? depth : [innerHeight, readGeometry()[3]],
       x: exit ? entry(exit) : undefined,
@@ -199,23 +207,30 @@ export function openBatch(): Batch {
   };
 }
 
+function engagedTenths(): number {
+  return Math.floor((engagedMs - formerMs) / 100);
+}
+
 /** What comes is for the next batch. */
 function turnLeaf(): void {
-  columns = {};
+  clicks = [];
+  moves = [];
+  signals = [];
   geometries = [];
   dictionary = [];
 }
 
-function add(name: 'c' | 'm' | 'f', row: object): void {
-  const table = columns[name] ?? {};
-  columns[name] = table;
-  for (const [column, cell] of Object.entries(row) as [keyof Columns, number][]) {
-    const cells = table[column] ?? [];
-    table[column] = cells;
-    cells.push(cell);
-  }
-  if (dictionary[MANY] || (table.t?.length ?? 0) >= MANY) report();
-  plan(Math.min(pauseMs, MAX_WAIT_MS));
+function add(rows: Row[], row: Row): void {
+  rows.push(row);
+  if (rows[MANY_ROWS] || dictionary[MANY] || geometries[MANY]) report();
+  plan();
+}
+
+/** Returns rows as columns by their names; the first so many of them hold steps from row to row. */
+function columns(names: string, rows: Row[], steps: number): Columns | undefined {
+  const cells = (j: number) =>
+    rows.map((row, i) => (i && j < steps ? (row[j] as number) - (rows[i - 1]?.[j] as number) : row[j]));
+  return rows[0] && Object.fromEntries(names.split(',').map((name, j) => [name, cells(j)]));
 }
 
 /** Returns the index of a key in the dictionary of the next batch. */
@@ -230,22 +245,6 @@ function noteGeometry(): number {
   return geometries.length - 1;
 }
 
-function plan(inMs: number): void {
-  const at = clockMs() + inMs;
-  if (at >= dueAt) return;
-  dueAt = at;
-  clearTimeout(timer);
-  timer = after(inMs, () => {
-    pauseMs = Math.min(MAX_PAUSE_MS, pauseMs * 1.5);
-    flush(false);
-  });
-}
-
 function sinceBegun(at = clockMs()): number {
   return Math.max(0, Math.round(at - begunAt));
-}
-
-/** Puts differences in the place of values, from the back, as each needs the one before. */
-function toSteps(column: (number | string)[] = []): void {
-  for (let i = column.length; --i > 0; ) column[i] = Number(column[i]) - Number(column[i - 1]);
 }

@@ -1,14 +1,15 @@
-/** One visit to one document: when a view begins and ends, and what each hears from the observers. */
-import { isRunning, observeActs, pressedAt } from './acts';
+/** One visit to one document: what the visitor does, and when a view begins and ends. */
+import { noteAct, settle } from './acts';
 import { observeClicks } from './clicks';
 import { pressedElement } from './element';
 import { after, listen, whenIdle } from './guard';
 import type { News } from './host';
 import { observeResponses } from './responses';
-import { clockMs, isIgnored, isVisible, type Place, placeIn } from './screen';
-import { findSections, measureSections, present } from './sections';
+import { clockMs, isIgnored, isVisible, navigation, type Place, placeIn } from './screen';
+import { findSections, sections } from './sections';
 import { HASH_ROUTES, site } from './site';
 import {
+  acted,
   addClick,
   addMarks,
   addMove,
@@ -16,7 +17,6 @@ import {
   begunAt,
   begunUnixMs,
   closeView,
-  engage,
   flush,
   isOpen,
   isStanding,
@@ -24,12 +24,20 @@ import {
   NOT_PRIMARY,
   noteDepth,
   openView,
-  planReport,
+  plan,
   stand,
   viewId,
 } from './view';
 import { LOAD, PRERENDER, RESTORE, ROUTE } from './wire';
 
+/** What the visitor does is looked at in such steps, ms: the pause between two places of the pointer. */
+const STEP_MS = 100;
+/** A scroll this soon after a visitor's input is theirs, ms: scripts scroll too, and `isTrusted` says nothing of it. */
+const INPUT_MS = 1500;
+/** A scroll that goes on without a longer gap, ms, is the momentum of the one before, */
+const CHAIN_MS = 200;
+/** for no longer than this after the input, ms: a phone's page has come to rest by then, a carousel never does. */
+const MOMENTUM_MS = 5000;
 /** An act after a longer pause, ms, begins a new view: so long does a session last on the server. */
 const MAX_IDLE_MS = 1800000;
 /** And so does one in a view that is older, ms: the collector refuses reports of views older than a day. */
@@ -39,10 +47,8 @@ const REDIRECT_MS = 100;
 /** A route's page that shows no change for this long is taken as it stands, ms; it is looked at so often. */
 const CAP_MS = 2000;
 const REST_MS = 100;
-/** A page has stopped to grow, or a box to scroll, when nothing moved for this long, ms. */
-const QUIET_MS = 200;
-/** Mark of automation: no language, or a window without width; 1 is `navigator.webdriver`, others are the clicks'. */
-const NO_WINDOW = 2;
+/** The sections of a page that changes, or has a box that scrolls, are measured at most so often, ms. */
+const QUIET_MS = 300;
 
 declare global {
   interface Document {
@@ -53,87 +59,119 @@ declare global {
 let tell: (...news: News) => void;
 let readPath: () => string;
 let path = '';
-let navigation: number;
+let beginning: number;
 let isRouted = false;
 let actedUnixMs: number;
-let isDue = false;
-let quietTimer = 0;
-let watchClick: (element: Element, atMs: number) => void;
+/** When the visitor last acted, and last did more than move or scroll, on `clockMs`. */
+let inputAt = -MOMENTUM_MS;
+let pressedAt = 0;
+let scrolledAt = 0;
+let stepTimer = 0;
+let isScrolled = false;
+/** The place of the pointer that is yet to be taken, and what lies there. */
+let moved: PointerEvent | undefined;
+let beneath: Element;
+/** How far the page was scrolled then, px. */
+let movedTop: number;
+let measureTimer = 0;
+let watchClick: (element: Element, place: Place, atMs: number) => void;
 
 /** Begins to observe; `params`: parameters of the query that are part of a page's address. */
 export function observeVisit(params: readonly string[], hear: (...news: News) => void): void {
   tell = hear;
   readPath = () => {
-    const { pathname, search, hash } = location;
-    const kept = search
+    const kept = location.search
       .slice(1)
       .split('&')
-      .filter((part) => params.includes(part.split('=')[0] ?? ''));
-    return (pathname + (kept[0] ? `?${kept.sort().join('&')}` : '') + (site.flags & HASH_ROUTES ? hash : '')).slice(
-      0,
-      1024,
-    );
+      .filter((part) => params.includes(`${part.split('=')[0]}`));
+    const query = kept[0] ? `?${kept.sort().join('&')}` : '';
+    return (location.pathname + query + (site.flags & HASH_ROUTES ? location.hash : '')).slice(0, 1024);
   };
-  navigation = document.prerendering ? PRERENDER : LOAD;
-  addMarks(Number(navigator.webdriver) | (navigator.language && outerWidth ? 0 : NO_WINDOW));
-  let moved: PointerEvent | undefined;
-  let beneath: Element;
-  // By the clock on the wall: the page's may stand still while a computer sleeps.
-  const wake = () => {
-    const now = Date.now();
-    if (now - actedUnixMs > MAX_IDLE_MS || now - begunUnixMs > MAX_AGE_MS) next(ROUTE, false);
-    actedUnixMs = now;
-  };
-  observeActs(
-    engage,
-    wake,
-    () => {
-      wake();
-      onRoute();
-      look();
-      if (moved && !isIgnored(beneath)) {
-        const element = pressedElement(beneath);
-        addMove(element, placeIn(element, moved));
-      }
-      moved = undefined;
-      if (isRunning()) planReport();
-    },
-    (event) => {
-      moved = event;
-      beneath = event.composedPath()[0] as Element;
-    },
-    noteDepth,
-  );
-  watchClick = observeResponses((kind, element, ms, atMs, text) => addSignal(kind, element, ms, 0, text, atMs)).onClick;
+  beginning = document.prerendering ? PRERENDER : LOAD;
+  addMarks(Number(navigator.webdriver));
+  listen('pointerdown keydown touchstart wheel click resize', ({ isTrusted, timeStamp }) => {
+    if (!isTrusted) return;
+    inputAt = pressedAt = timeStamp;
+    act(timeStamp);
+  });
+  listen('pointermove', (event: PointerEvent) => {
+    if (!event.isTrusted) return;
+    inputAt = event.timeStamp;
+    act(inputAt);
+    if (event.pointerType === 'touch') return;
+    moved = event;
+    movedTop = event.pageY - event.clientY;
+    beneath = event.composedPath()[0] as Element;
+  });
+  listen('scroll', ({ target, timeStamp }) => {
+    const isMomentum = timeStamp - scrolledAt <= CHAIN_MS && timeStamp - inputAt <= MOMENTUM_MS;
+    if (timeStamp - inputAt <= INPUT_MS || isMomentum) {
+      scrolledAt = timeStamp;
+      act(timeStamp);
+    }
+    isScrolled = true;
+    noteDepth();
+    planStep();
+    if (target !== document) remeasure();
+  });
+  watchClick = observeResponses(addSignal);
   observeClicks(takeClick);
-  listen('visibilitychange pagehide prerenderingchange', ({ type }) => {
+  listen('focus blur visibilitychange pagehide prerenderingchange', ({ type }) => {
+    settle();
     show();
     if (isVisible() && type !== 'pagehide') return;
     tell('end');
     flush(true);
   });
-  listen('pageshow', (event: PageTransitionEvent) => {
-    if (event.persisted) next(RESTORE, false);
-  });
-  listen('scroll', ({ target }) => {
-    if (target !== document) remeasure(false);
+  listen('pageshow', ({ persisted }: PageTransitionEvent) => {
+    if (persisted) next(RESTORE, false);
   });
   // Where there is no such event, acts and changes of the page's height look at the address: nothing of the page is patched.
-  // An element with that id would also be `window.navigation`.
-  if ('oncurrententrychange' in (window.navigation ?? {})) listen('currententrychange', onRoute, window.navigation);
+  if (navigation) listen('currententrychange', onRoute, navigation);
   show();
   new ResizeObserver(() => {
     onRoute();
-    remeasure(true);
+    remeasure();
   }).observe(document.documentElement);
 }
 
 /** Takes a click, wherever it was seen. */
 export function takeClick(element: Element, place: Place, kind: number): void {
   const atMs = clockMs();
-  const click = addClick(element, place, kind, atMs);
-  if (!(kind & NOT_PRIMARY)) watchClick(element, atMs);
-  tell('click', element, click);
+  addClick(element, place, kind, atMs);
+  if (!(kind & NOT_PRIMARY)) watchClick(element, place, atMs);
+  tell('click', element, kind, atMs - begunAt);
+}
+
+/** Takes an act of the visitor at `at`, on `clockMs`. */
+export function act(at: number): void {
+  if (noteAct(at)) wake();
+  planStep();
+}
+
+function planStep(): void {
+  if (stepTimer) return;
+  stepTimer = after(STEP_MS, () => {
+    stepTimer = 0;
+    wake();
+    if (!navigation) onRoute();
+    if (isScrolled) look();
+    isScrolled = false;
+    // Where the page was scrolled since, something else lies there.
+    if (moved && Math.abs(movedTop - scrollY) < 1 && !isIgnored(beneath)) {
+      const element = pressedElement(beneath);
+      addMove(element, placeIn(element, moved));
+    }
+    moved = undefined;
+    plan();
+  });
+}
+
+/** By the clock on the wall: the page's may stand still while a computer sleeps. */
+function wake(): void {
+  const now = Date.now();
+  if (now - actedUnixMs > MAX_IDLE_MS || now - begunUnixMs > MAX_AGE_MS) next(ROUTE, false);
+  actedUnixMs = now;
 }
 
 function onRoute(): void {
@@ -143,53 +181,51 @@ function onRoute(): void {
 /** Ends the view, which is none where it was but a step on the way, and begins the next. */
 function next(how: number, isRoute: boolean): void {
   if (isOpen) {
-    const isRedirect = isRoute && clockMs() - begunAt < REDIRECT_MS;
-    if (!isRedirect) {
-      navigation = how;
-      isRouted = isRoute;
-    }
     tell('end');
-    closeView(isRedirect);
+    if (!isRoute || acted[0] || clockMs() - begunAt >= REDIRECT_MS) {
+      beginning = how;
+      isRouted = isRoute;
+      flush(true);
+    }
+    closeView();
   }
   show();
 }
 
 function show(): void {
   if (isOpen || !isVisible() || document.prerendering) return;
-  const outline = readOutline();
   path = readPath();
-  openView(navigation, path, isRouted);
+  openView(beginning, path);
   actedUnixMs = begunUnixMs;
   tell('view');
   const id = viewId;
-  const begin = () => {
-    if (viewId !== id) return;
-    stand();
-    remeasure(true);
-  };
+  const before = isRouted && readOutline();
   // Routers change the address first, fetch, and render later: until then the browser shows the page before.
   const awaitPage = () => {
-    const isOver = pressedAt > begunAt + REST_MS || clockMs() > begunAt + CAP_MS;
-    after(REST_MS, isOver || readOutline() !== outline ? begin : awaitPage);
+    if (viewId !== id) return;
+    const isOver = !isRouted || pressedAt > begunAt + REST_MS || clockMs() > begunAt + CAP_MS;
+    if (!isOver && readOutline() === before) {
+      after(REST_MS, awaitPage);
+      return;
+    }
+    stand();
+    remeasure();
   };
-  if (isRouted) awaitPage();
-  else begin();
+  awaitPage();
 }
 
 function readOutline(): string {
   return [...document.querySelectorAll('h1,h2,h3')].map((head) => head.textContent).join();
 }
 
-/** Has the sections measured, the first time at once and else when the page has come to rest; `isStale`: looked for anew as well. */
-function remeasure(isStale: boolean): void {
-  isDue ||= isStale;
-  clearTimeout(quietTimer);
-  quietTimer = after(present[0] ? QUIET_MS : 0, () =>
+/** Has the sections found and measured, the first time at once. */
+function remeasure(): void {
+  if (measureTimer) return;
+  measureTimer = after(sections.size ? QUIET_MS : 0, () =>
     whenIdle(() => {
+      measureTimer = 0;
       if (!isStanding || !document.body) return;
-      if (isDue) findSections();
-      isDue = false;
-      measureSections();
+      findSections();
       look();
     }),
   );

@@ -3,16 +3,14 @@
 /** An element's or section's key: its steps from the root down, joined by `>`. */
 export type Key = string;
 
-/** The collector takes steps of 200 characters, and keys of 64 steps and 2,000 characters: a shorter one stands for its end. */
-const MAX_STEP = 200;
-const MAX_ABOVE = 1700;
-const MAX_STEPS = 60;
+/** The collector takes steps of 200 characters and keys of 64 steps, which have 191 characters at least. */
+const MAX_KEY = 191;
 
-/** Returns the key of `step` below `parent`; where it would grow too long it begins anew here. */
+/** Returns the key of `step` below `parent`; of a long one its end, which tells it apart. */
 export function makeKey(parent: Key | null, step: string): Key {
-  const own = plainText(step).replace(/>/g, '%3E').slice(0, MAX_STEP) || '?';
-  const isShort = parent && parent.length < MAX_ABOVE && parent.split('>').length < MAX_STEPS;
-  return isShort ? `${parent}>${own}` : own;
+  const key = (parent ? `${parent}>` : '') + step.replace(/[\s\p{Cc}>]+/gu, ' ');
+  // No key begins with a step that has no name.
+  return key.slice(-MAX_KEY).replace(/^>/, '');
 }
 
 /** Returns `text` on one line without control characters. */
@@ -37,9 +35,6 @@ export const KEYBOARD = 3;
 /** Added to it where it was not the primary button. */
 export const MIDDLE = 4;
 export const SECONDARY = 8;
-
-/** A click as it goes into its columns. */
-export type Click = Record<'t' | 'e' | 'g' | 'x' | 'y' | 'fx' | 'fy' | 'w' | 'h' | 'k' | 'n', number>;
 
 /** The view part of a batch. */
 export interface ViewPart {
@@ -117,23 +112,16 @@ export function indexOf(key: Key, { entries, indices }: Dictionary): number {
 
 /** Returns `bytes` random bytes in hexadecimal. */
 export function randomHex(bytes: number): string {
-  let text = '';
-  for (const byte of crypto.getRandomValues(new Uint8Array(bytes))) text += (byte + 256).toString(16).slice(1);
-  return text;
+  // Half of each is enough for one digit, and needs no padding.
+  return crypto.getRandomValues(new Uint8Array(bytes * 2)).reduce((text, byte) => text + (byte & 15).toString(16), '');
 }
 
 /**
- * Returns `value` as JSON. Not JSON.stringify: old libraries define toJSON on arrays and strings (Prototype 1.6), and pages
- * patch it. Numbers here are always finite integers; what is undefined is left out.
+ * Returns `value` as JSON, without what is undefined. Old libraries define toJSON on arrays and strings (Prototype 1.6): what that
+ * returns gives way to the value itself.
  */
 export function encode(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(encode)}]`;
-  if (typeof value === 'string') return `"${value.replace(/["\\\p{Cc}]/gu, escapeChar)}"`;
-  if (typeof value !== 'object' || !value) return `${value}`;
-  const members = Object.entries(value).filter((member) => member[1] !== undefined);
-  return `{${members.map(([name, member]) => `"${name}":${encode(member)}`)}}`;
-}
-
-function escapeChar(char: string): string {
-  return `\\u${(char.charCodeAt(0) + 0x10000).toString(16).slice(1)}`;
+  return JSON.stringify(value, function (this: Record<string, unknown>, name) {
+    return this[name];
+  });
 }

@@ -45,21 +45,20 @@ test('text with quotes, backslashes and control characters survives', () => {
   assert.equal(JSON.parse(wire.encode([hard]))[0], hard);
 });
 
-test('steps hold no separator and no control character, and stay within 200 characters', () => {
-  assert.equal(wire.makeKey(null, 'a>b\u0000c'), 'a%3Eb c');
-  assert.equal(wire.makeKey(null, 'x'.repeat(300)).length, 200);
-  assert.equal(wire.makeKey(null, ' '), '?');
+test('steps hold no separator and no control character', () => {
+  assert.equal(wire.makeKey(null, 'a>b\u0000c'), 'a b c');
 });
 
-test('a key begins anew before it is deeper or longer than the collector takes', () => {
-  let key = null;
-  for (let depth = 0; depth < 200; depth++) {
-    key = wire.makeKey(key, 'div:1');
-    assert.ok(key.split('>').length <= 64);
-  }
-  for (let depth = 0; depth < 30; depth++) {
-    key = wire.makeKey(key, 'y'.repeat(200));
-    assert.ok(key.length <= 2000);
+test('a key is neither deeper nor longer than the collector takes, and ends with its own step', () => {
+  assert.ok(wire.makeKey(null, 'x'.repeat(300)).length <= 200);
+  for (const step of ['#a', 'nav', 'div:1', 'y'.repeat(150)]) {
+    let key = null;
+    for (let depth = 0; depth < 200; depth++) {
+      key = wire.makeKey(key, step);
+      assert.ok(key.length <= 200 && key.split('>').length <= 64);
+      assert.ok(key.endsWith(step));
+      assert.ok(!`>${key}>`.includes('>>'));
+    }
   }
 });
 

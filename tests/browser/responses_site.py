@@ -23,7 +23,7 @@ import { traitsOf } from './traits';
 const facts = [];
 const clicks = [];
 Object.assign(window, { facts, clicks });
-const responses = observeResponses((kind, element, ms, atMs, text) =>
+const watchClick = observeResponses((kind, element, ms, _extra, text, atMs) =>
   facts.push({ kind, id: element.id, ms, atMs: Math.round(atMs), text }),
 );
 listen('click', (event) => {
@@ -32,7 +32,7 @@ listen('click', (event) => {
   const isPressable = element.matches(INTERACTIVE) || getComputedStyle(element).cursor === 'pointer';
   const kind = (isPressable ? 16 : 0) + traitsOf(element, event);
   clicks.push({ id: element.id, x: event.pageX, y: event.pageY, atMs: Math.round(atMs), kind });
-  responses.onClick(element, atMs);
+  watchClick(element, [event.pageX, event.pageY, 0, 0, 0, 0], atMs);
 });
 """
 _BUILD = """

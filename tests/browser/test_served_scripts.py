@@ -46,7 +46,7 @@ async def test_a_site_may_do_without_the_signals(chromium: Browser, pool: Pool) 
     ):
         await page.click("#button")
         await real.wait_for(lambda: real.reports)
-        await page.evaluate("() => new Promise(requestIdleCallback)")
+        await page.evaluate("() => new Promise((done) => requestIdleCallback(done, { timeout: 1000 }))")
 
     assert "signals" not in real.modules
 

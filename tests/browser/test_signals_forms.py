@@ -18,9 +18,9 @@ FORM_PAGE = (
     '<form id="other" data-jalki-ignore><input id="hidden" name="hidden"></form>'
 )
 HIDE = """() => {
-    Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true });
+    Object.defineProperty(document, 'hidden', { value: true, configurable: true });
     document.dispatchEvent(new Event('visibilitychange'));
-    delete document.visibilityState;
+    delete document.hidden;
     document.dispatchEvent(new Event('visibilitychange'));
 }"""
 """Hides the page and shows it again, as another tab does."""

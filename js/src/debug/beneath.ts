@@ -1,10 +1,9 @@
 /** What is known of the element under the pointer, and what of it is recorded. */
 
 import { createIdentify, pressedElement } from '../element';
-import type { Host } from '../host';
+import type { Host, Section } from '../host';
 import { isMasked, labelOf, roleOf, sectionTitle } from '../layout/labels';
 import { isIgnored } from '../screen';
-import type { Section } from '../sections';
 import type { Key } from '../wire';
 
 /** How much of an element is recorded. */

@@ -45,7 +45,7 @@ export function start(host: Host): void {
   host.watch((...news) => {
     if (life.signal.aborted) return;
     view.hear(news);
-    if (news[0] === 'click') panel.addEntry(clickEntry(news[2], host.identify(news[1])));
+    if (news[0] === 'click') panel.addEntry(clickEntry(news[2], news[3], host.identify(news[1])));
     if (news[0] === 'sent') showSent(news[1], news[2]);
   });
   const seen = new Set<string>();

@@ -1,6 +1,6 @@
 /** Clicks and signals as lines that a person reads. */
 import * as kinds from '../kinds';
-import type { Batch, Click, Columns, Key } from '../wire';
+import type { Batch, Columns, Key } from '../wire';
 
 /** One line. */
 export interface Entry {
@@ -20,11 +20,11 @@ const FLAGS: readonly [number, string][] = [
 ];
 const DIRECTIONS = ['left', 'right', 'up', 'down'];
 
-/** Returns the line of a click on the element of that key. */
-export function clickEntry({ t, k }: Click, key: Key): Entry {
+/** Returns the line of a click of kind `k` on the element of that key, so long after the view began. */
+export function clickEntry(k: number, sinceMs: number, key: Key): Entry {
   const flags = FLAGS.filter(([bit]) => k & bit).map(([, name]) => name);
   const said = [BUTTONS[(k >> 2) & 3] ?? 'click', POINTERS[k & 3] ?? '', ...flags].filter(Boolean);
-  return { atMs: t, what: said.join(', '), where: key };
+  return { atMs: Math.round(sinceMs), what: said.join(', '), where: key };
 }
 
 /** Returns the lines of the signals of a batch. */

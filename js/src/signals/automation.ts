@@ -1,7 +1,9 @@
-/** Marks of automation that clicks show. They are sent as they are; the server weighs them, and none is proof. */
+/** Marks of automation that the window and clicks show. They are sent as they are; the server weighs them, and none is proof. */
 import { listen } from '../guard';
 import { host } from './desk';
 
+/** No language, or a window without width; 1, `navigator.webdriver`, is the core's. */
+const NO_WINDOW = 2;
 const SCRIPTED = 4;
 const UNPROMPTED = 8;
 /** A label sends a second click to its control within this time, ms. */
@@ -9,6 +11,7 @@ const ECHO_MS = 200;
 
 /** Watches for clicks that a script made, and for trusted ones of a mouse that pressed nothing before. */
 export function observeAutomation(): void {
+  if (!navigator.language || !outerWidth) host.mark(NO_WINDOW);
   // What was pressed before this module came is not known; the next click tells.
   let isPrompted = true;
   let clickedAt = 0;

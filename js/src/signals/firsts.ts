@@ -1,7 +1,7 @@
 /** When the visitor first acted in each section. */
 import { listen } from '../guard';
+import type { Section } from '../host';
 import { FIRST_ACTION } from '../kinds';
-import type { Section } from '../sections';
 import { hear, host, say } from './desk';
 import { innermostOf } from './innermost';
 

@@ -45,9 +45,9 @@ export function observeFrames(root: Document, enter: (frame: Document) => void):
 }
 
 function record(inside: Document, frame: Element): void {
-  const placed = (place: Place): Place => {
-    const [x, y] = originOf(frame);
-    return { ...place, x: place.x + x, y: place.y + y };
+  const placed = ([x, y, ...within]: Place): Place => {
+    const [left, top] = originOf(frame);
+    return [left + x, top + y, ...within];
   };
   observeClicks((element, place, kind) => host.click(element, placed(place), kind), inside);
   observeButtons(inside, placed);

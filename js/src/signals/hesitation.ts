@@ -2,7 +2,6 @@
 import { listen } from '../guard';
 import { HESITATION } from '../kinds';
 import { clockMs } from '../screen';
-import type { Click } from '../wire';
 import { hear, host, say } from './desk';
 import { innermostOf } from './innermost';
 
@@ -26,8 +25,8 @@ export function observeHesitation(root: Document): void {
     },
     root,
   );
-  const onClick = (element: Element, click: Click) => {
-    if (element !== hovered || click.k & POINTER_AND_BUTTON || !sinceMs) return;
+  const onClick = (element: Element, kind: number) => {
+    if (element !== hovered || kind & POINTER_AND_BUTTON || !sinceMs) return;
     say(HESITATION, element, clockMs() - sinceMs);
     sinceMs = 0;
   };

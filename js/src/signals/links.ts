@@ -12,9 +12,9 @@ const MAX_PATH_CHARS = 300;
 
 /** Says the host of each followed link to another site, and the path of each file, by the primary or middle button or a key. */
 export function observeLinks(): void {
-  hear('click', (element, click) => {
+  hear('click', (element, kind) => {
     const link = element.closest('a[href],area[href]');
-    if (link && !(click.k & SECONDARY)) sayLink(link);
+    if (link && !(kind & SECONDARY)) sayLink(link);
   });
 }
 

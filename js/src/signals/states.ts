@@ -90,13 +90,18 @@ export function observeStates(root: Document): Note {
     lookSoon();
     lookLate();
   };
+  const onEnd = () => {
+    // A page without frames to draw may have had no idle time since.
+    if (clockMs() - clickedMs < PROMPT_MS) look();
+    flush();
+  };
   const onView = () => {
     states = new Map();
     lookLate();
   };
   lookSoon();
   hear('click', onClick, root);
-  hear('end', flush, root);
+  hear('end', onEnd, root);
   hear('view', onView, root);
   return note;
 }

@@ -105,7 +105,7 @@ def build_readable(folder: Path, js: Path = JS, *, with_signals: bool) -> Path:
         (folder / "modules").mkdir(parents=True)
         file = folder / "modules" / "signals.js"
         file.write_text(_run_esbuild(["--format=esm", *_READABLE], _SIGNALS, js), "utf-8")
-        modules = {"signals": f"signals.{hash_of(file)}.js"}
+        modules = {"signals": hash_of(file)}
     options = ["--format=iife", f"--define:MODULES={json.dumps(modules)}", *_READABLE]
     (folder / "snippet.js").write_text(_run_esbuild(options, "import './src/snippet';", js), "utf-8")
     return folder

@@ -9,7 +9,7 @@ import brotli  # type: ignore[import-untyped]  # the package ships no types
 
 from . import bundle
 
-CORE_BYTES = 6_400
+CORE_BYTES = 5_376
 """Most that the core may weigh, brotli. The project's target is 4,096, which is not reached yet."""
 MODULE_BYTES = {"signals": 6_656, "layout": 4_352, "consent": 2_048, "debug": 10_240}
 """Most that each module may weigh, brotli."""
