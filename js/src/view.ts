@@ -123,8 +123,9 @@ export function addSignal(
   if (at >= begunAt) add(signals, [sinceBegun(at), kind, element ? entry(identify(element)) : -1, value, extra, text]);
 }
 
-/** Notes what is in view. */
+/** Notes what is in view; the time up to now belongs to what was. */
 export function look(): void {
+  settle();
   if (!isStanding) return;
   const bottomPx = noteDepth();
   exit = lookAtSections(bottomPx - innerHeight, bottomPx);
@@ -139,7 +140,6 @@ export function noteDepth(): number {
 
 /** Hands over what is new; `isLeaving`: the page may be gone in a moment. */
 export function flush(isLeaving: boolean): void {
-  settle();
   look();
   clearTimeout(timer);
   dueAt = Infinity;

@@ -237,6 +237,21 @@ async def test_time_in_view_is_shared_by_the_height_that_each_section_fills(chro
     assert sections["h2[Pots]"][0] == pytest.approx(total_ms * 3 / 4, abs=60)
 
 
+async def test_time_before_a_scroll_belongs_to_what_was_in_view(chromium: Browser) -> None:
+    """Who reads the top for four seconds and then scrolls to the cups has read the cups for the rest alone."""
+    async with snippet_site({"/a": ARTICLE}) as site, fresh_page(chromium) as page:
+        await _open(page, site)
+        await page.clock.run_for(2000)
+        await page.mouse.move(100, 100)
+        await page.clock.run_for(4000)
+        await _scroll(page, 1700)
+        await page.clock.run_for(3000)
+        await _leave(page, site)
+    sections = site.sections()
+    assert sections["header"][0] + sections["h1[~282]"][0] == pytest.approx(4000, abs=150)
+    assert sections["h2[cups]"][0] == pytest.approx(1000, abs=150)
+
+
 async def test_a_section_is_seen_after_a_second_in_view(chromium: Browser) -> None:
     """Half of it, or half a viewport of it, for one continuous second; its end likewise; passing by is not enough."""
     async with snippet_site({"/a": ARTICLE}) as site, fresh_page(chromium) as page:
