@@ -118,4 +118,5 @@ def test_every_module_that_the_snippet_names_is_served() -> None:
     bundles = built_bundles()
 
     assert {module.name for module in bundles.modules} == {"signals", "layout", "consent", "debug"}
-    assert all(f"{module.address}.js" in bundles.present for module in bundles.modules)
+    for name, hashed in (module.address.split(".") for module in bundles.modules):
+        assert f'{name}:"{hashed}"' in bundles.present
