@@ -1,11 +1,9 @@
 /** Trusted clicks: where, on which element, and with what. One layout read per click; nothing grows with the page. */
 import { INTERACTIVE, pressedElement } from './element';
 import { listen } from './guard';
-import { clockMs, isIgnored, type Place, placeIn } from './screen';
+import { isIgnored, type Place, placeIn } from './screen';
 import { site } from './site';
 
-/** A click on a label makes the browser send a second one to its control within this time, ms. */
-const ECHO_MS = 100;
 /** What made a click, as on the wire; none of them: the keyboard, 3. */
 const POINTERS: readonly unknown[] = ['mouse', 'touch', 'pen'];
 const KEYBOARD = 3;
@@ -17,14 +15,15 @@ export function observeClicks(
   emit: (element: Element, place: Place, kind: number) => void,
   target: EventTarget = window,
 ): void {
+  /** The control of the label that was clicked: the browser sends it a second click, before anything else is pressed. */
   let echo: Element | null | undefined;
-  let echoUntil = 0;
   let pressedWith: string | undefined;
   // A key: with nothing.
   listen(
     'pointerdown keydown',
     ({ pointerType }: PointerEvent) => {
       pressedWith = pointerType;
+      echo = null;
     },
     target,
   );
@@ -32,11 +31,10 @@ export function observeClicks(
     'click',
     (event: PointerEvent) => {
       const innermost = event.composedPath()[0] as Element;
-      const isEcho = innermost === echo && clockMs() < echoUntil;
+      const isEcho = innermost === echo;
       if (!event.isTrusted || isEcho || isIgnored(innermost)) return;
       const control = innermost.closest('label')?.control;
       echo = control?.contains(innermost) ? null : control;
-      echoUntil = clockMs() + ECHO_MS;
       const element = pressedElement(innermost);
       // Safari 15 and Firefox 90 send clicks without a pointerType, so the press before tells.
       const pointer = POINTERS.indexOf(event.pointerType || pressedWith) & KEYBOARD;

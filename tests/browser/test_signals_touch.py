@@ -65,6 +65,8 @@ async def _stroke(
     for index, (x, y) in enumerate(points):
         kind = "touchMove" if index else "touchStart"
         await touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
-        await pause(page, ms=pause_ms if index == 1 else 0)
+        # A swipe is quick, however busy the machine is.
+        if index == 1 and pause_ms:
+            await pause(page, ms=pause_ms)
     await touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     await pause(page, frames=2, ms=250)

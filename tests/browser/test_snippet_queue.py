@@ -40,6 +40,7 @@ async def test_a_refused_batch_is_not_sent_again(chromium: Browser) -> None:
         await page.click("#go")
         await site.wait_for(lambda site: site.batches)
         await page.click("#go")
+        await page.goto("about:blank")
         await site.wait_for(lambda site: len(site.clicks()) == 2)
     assert len({batch["b"] for batch in site.batches}) == len(site.batches)
 
