@@ -84,7 +84,7 @@ def _build_visits() -> dict[str, Visit]:
         "toast": Visit(_TOAST),
         "label": Visit(_LABEL),
         "rage": Visit(control_page(DEAD[0], is_ticking=True), times=3, press_ms=0),
-        "fake": Visit('<div id="it" role="button">Order now, please</div>', times=3),
+        "fake": Visit('<div id="it" role="button">Order now, please</div>', times=3, press_ms=0),
         "counter": Visit(_COUNTER, times=3, press_ms=0),
         "unjudged": Visit(_UNJUDGED, ("#it", "#choice", "#over", "#last")),
         "faults": Visit(_FAULTS, ("#it", "#b", "#c"), until="facts.some(({kind, id}) => kind === 1 && id === 'c')"),

@@ -10,6 +10,9 @@ from stage import Stage, open_stage
 NAME = "every backend connection killed"
 MUTANTS = ("forgets_failed_flushes",)
 _EVERY_S = 0.5
+_LOOKED_EVERY_S = 0.02
+_REOPENED_S = 10.0
+"""A round for which no connection was opened in this time is a failure."""
 _HEALED_S = 5.0
 
 _KILL = """\
@@ -26,7 +29,7 @@ async def run(plan: Plan) -> RunResult:
         await stage.start_collector()
         await stage.oracle.begin(stage.wave(think_s=plan.pick(0.02, 0.002, 0.002)))
         await asyncio.sleep(0.5)
-        rounds, kills = await _kill_for(stage, plan.pick(1.6, 20, 60))
+        rounds, kills = await _kill(stage, rounds=plan.pick(4, 40, 120))
         await asyncio.sleep(_HEALED_S / plan.pick(5, 1, 1))
         await stage.oracle.end()
         notes = stage.oracle.notes()
@@ -42,15 +45,15 @@ async def run(plan: Plan) -> RunResult:
         )
 
 
-async def _kill_for(stage: Stage, seconds: float) -> tuple[list[float], int]:
-    """Return the moments of the kills, and how many connections died."""
-    rounds: list[float] = []
+async def _kill(stage: Stage, rounds: int) -> tuple[list[float], int]:
+    """Return the moments of the kills, and how many connections died; a round waits until there is one to kill."""
+    moments: list[float] = []
     kills = 0
     database = stage.url.rpartition("@/")[2].partition("?")[0]
-    until = time.monotonic() + seconds
-    async with stage.plan.postgres.control() as control:
-        while time.monotonic() < until:
-            kills += await control.fetchval(_KILL, database)
-            rounds.append(time.monotonic())
-            await asyncio.sleep(_EVERY_S)
-    return rounds, kills
+    async with stage.plan.postgres.control() as control, asyncio.timeout(_REOPENED_S * rounds):
+        while len(moments) < rounds:
+            if killed := await control.fetchval(_KILL, database):
+                moments.append(time.monotonic())
+                kills += killed
+            await asyncio.sleep(_EVERY_S if killed else _LOOKED_EVERY_S)
+    return moments, kills
