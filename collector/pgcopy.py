@@ -1,4 +1,4 @@
-"""The binary COPY format of Postgres: values into bytes, and rows of fixed width back into numpy. Pure.
+"""The binary COPY format of Postgres: values into bytes (`copied` reads rows back). Pure.
 
 A stream is HEADER, rows, TRAILER. A row is an int16 number of columns, then per column an int32 length (−1: null) and
 the value in network order. Packing this ourselves costs a tenth of what a driver needs to do it from Python objects.
@@ -7,11 +7,6 @@ the value in network order. Packing this ourselves costs a tenth of what a drive
 import datetime
 import struct
 from collections.abc import Sequence
-
-import numpy as np
-from numpy.typing import NDArray
-
-from collector.errors import StorageError
 
 HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER = b"\xff\xff"
@@ -76,28 +71,3 @@ def encode_texts(texts: Sequence[str]) -> bytes:
     """Return an array column of texts, of which there is at least one."""
     elements = b"".join(map(encode_text, texts))
     return _ARRAY.pack(20 + len(elements), 1, 0, TEXT_OID, len(texts), 1) + elements
-
-
-def read_rows(data: bytes, columns: Columns) -> NDArray[np.void]:
-    """Return the rows of a COPY TO stream as a structured array, one field per column, without copying them.
-
-    Fields are big-endian; `.astype(np.int64)` gives native ones.
-
-    Raises:
-        StorageError: the stream does not consist of such rows.
-    """
-    dtype = np.dtype(_row_fields(columns))
-    n, rest = divmod(len(data) - len(HEADER) - len(TRAILER), dtype.itemsize)
-    if n < 0 or rest or not data.startswith(HEADER) or not data.endswith(TRAILER):
-        raise StorageError(f"a COPY stream of {len(data)} bytes does not hold rows of {dtype.itemsize} bytes")
-    rows = np.frombuffer(data, dtype=dtype, count=n, offset=len(HEADER))
-    if n and (rows["_columns"] != len(columns)).any():
-        raise StorageError(f"a COPY stream holds rows of other than {len(columns)} columns")
-    return rows
-
-
-def _row_fields(columns: Columns) -> list[tuple[str, str]]:
-    fields = [("_columns", ">i2")]
-    for name, kind in columns:
-        fields += [(f"_{name}_length", ">i4"), (name, kind)]
-    return fields

@@ -16,7 +16,7 @@ from typing import TypeVar
 import asyncpg
 import pytest
 import pytest_asyncio
-from find_browser import find_browser
+from find_browser import find_engine
 from playwright.async_api import Browser, async_playwright
 
 from collector import db
@@ -127,7 +127,7 @@ async def driven_chromium() -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def _launch_chromium(flags: list[str]) -> AsyncIterator[Browser]:
-    path = find_browser()
+    path = find_engine()
     if path is None:
         _refuse("no Chromium on PATH or in Playwright's cache; install one or set JALKI_TEST_CHROMIUM")
     async with async_playwright() as playwright:

@@ -6,12 +6,12 @@ quote a value of a request; where they were raised is told, and what kind they a
 
 import logging
 import os
+import sys
 import traceback
 from datetime import UTC, datetime
 from types import TracebackType
 
 import msgspec
-from aiohttp.http_exceptions import HttpProcessingError
 
 PAUSE_S = 60.0
 """Requests that cannot be read are told in one line a minute at most, so that nobody can fill a disk with them."""
@@ -29,7 +29,7 @@ class DiscreetFilter(logging.Filter):
         """Return whether to write the record, and leave in it only what is ours."""
         error = record.exc_info[1] if record.exc_info else None
         record.exc_info, record.exc_text, record.args = None, None, ()
-        if not isinstance(error, HttpProcessingError):
+        if not _is_unreadable(error):
             record.msg = "a request could not be answered" + (f"\n{describe_trace(error)}" if error else "")
             return True
         record.levelno, record.levelname = logging.WARNING, "WARNING"
@@ -39,6 +39,12 @@ class DiscreetFilter(logging.Filter):
         record.msg = f"{self._unread} request(s) could not be read and were refused"
         self._unread, self._told_at = 0, record.created
         return True
+
+
+def _is_unreadable(error: BaseException | None) -> bool:
+    # Where aiohttp was not imported nothing of it can have been raised; to import it takes a quarter of a second.
+    aiohttp = sys.modules.get("aiohttp.http_exceptions")
+    return aiohttp is not None and isinstance(error, aiohttp.HttpProcessingError)
 
 
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]

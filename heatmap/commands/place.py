@@ -12,9 +12,10 @@ from pathlib import Path
 
 import click
 
-from collector import db, store
+from collector import db
 from collector.embedded import running_url, start_postgres
 from collector.errors import FolderInUseError, MigrationError
+from collector.partitions import ensure_partitions
 from collector.settings import Settings, load_settings
 
 _STARTING_TIMEOUT_S = 60.0  # another process holds the data folder and is not ready yet
@@ -129,7 +130,7 @@ async def open_service_pool(stack: AsyncExitStack, url: str, size: int = SERVICE
     stack.push_async_callback(close_pool, pool)
     today = datetime.now(UTC).date()
     async with pool.acquire() as conn:
-        await store.ensure_partitions(conn, today - timedelta(days=1), today + timedelta(days=_PARTITION_DAYS))
+        await ensure_partitions(conn, today - timedelta(days=1), today + timedelta(days=_PARTITION_DAYS))
     return pool
 
 

@@ -13,10 +13,11 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from collector.copied import read_rows
 from collector.errors import StorageError
 from collector.ids import BUTTON_MASK, Device, FlushId, PageId, SectionId, ViewId, VisitorKey
 from collector.packing import CLICK_FIELDS, MOVE_FIELDS, SIGNAL_FIELDS
-from collector.pgcopy import EPOCH_DAY, read_rows
+from collector.pgcopy import EPOCH_DAY
 from collector.store import SECTION_FIELDS, VIEW_FIELDS, Packed, PackedSignals
 from heatmap.visits import Sections, ViewState, Visit, join_sections, merge_states
 

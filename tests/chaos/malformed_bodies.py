@@ -18,9 +18,9 @@ from collector import store
 from collector.admission import judge_age
 from collector.bodies import Encoding, unpack
 from collector.catalog import Dictionaries
+from collector.copied import read_rows
 from collector.ids import ShardKey
 from collector.ledger import PendingFlush
-from collector.pgcopy import read_rows
 from collector.rows import Arrival, BatchRows, RowBuilder, decode_rows, encode_rows
 from collector.sites import Site
 from collector.wire import Batch, Drop, DropReason, decode_batch

@@ -12,10 +12,11 @@ from wire_batches import NOW, NOW_MS, batch_rows, flush_of, wire_batch, wire_lay
 
 from collector import store
 from collector.catalog import Dictionaries, load_elements, load_page, load_pages
+from collector.copied import read_rows
 from collector.ids import Device, flush_id, text_id
 from collector.layouts import load_layout_ages, load_layouts
 from collector.packing import CLICK_FIELDS
-from collector.pgcopy import EPOCH_DAY, EPOCH_MS, read_rows
+from collector.pgcopy import EPOCH_DAY, EPOCH_MS
 
 KEYS = [256]
 

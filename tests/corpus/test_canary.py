@@ -42,6 +42,8 @@ FIELDS = {
     "input[name=ignored-field]": "ignored_name",
     "#host input": "shadow_note",
 }
+REST = "new Promise((done) => setTimeout(() => requestIdleCallback(done), 1000))"
+"""So long what was selected last stands, for it is told only once it does."""
 PRESSED = "a, h1, h2, h3, section > p, img, label, summary, button, #host h3, #host button, select"
 TABLES = "select format('%I.%I', schemaname, tablename) from pg_tables where schemaname !~ '^(pg_|information_schema)'"
 ACCOUNT = (
@@ -195,6 +197,7 @@ async def _press_all(page: Page) -> None:
     await page.frame_locator("#frame").locator("button").click()
     for name in ("button", "h2"):
         await page.locator(f"[data-jalki-mask] {name}").first.click(click_count=3)
+    await page.evaluate(REST)
     await page.locator("#payment button").click()
     await page.mouse.wheel(0, 300)
 

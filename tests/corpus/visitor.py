@@ -15,6 +15,7 @@ from .snippet_build import build_probe
 
 STILL_TIMEOUT_MS = 20_000
 STILL_MS = 120
+STILL_FRAMES = 8
 """What has not moved for so long stands."""
 
 # Links that leave and forms that send would end the visit; the page's own listeners all come first.
@@ -45,7 +46,8 @@ async (element, [xFrac, yFrac, timeoutMs]) => {
   const look = () => {
     const {left, top, width, height} = element.getBoundingClientRect();
     const hit = under(left + width * xFrac, top + height * yFrac);
-    return {box: [left, top, width, height], isHit: isPartOf(hit), hit: hit?.outerHTML.slice(0, 160) ?? ''};
+    const page = document.documentElement.scrollHeight;
+    return {box: [left, top, width, height], page, isHit: isPartOf(hit), hit: hit?.outerHTML.slice(0, 160) ?? ''};
   };
   element.scrollIntoView({block: 'center', inline: 'nearest', behavior: 'instant'});
   const until = performance.now() + timeoutMs;
@@ -53,10 +55,15 @@ async (element, [xFrac, yFrac, timeoutMs]) => {
     playState === 'running' && effect?.target?.contains(element));
   let seen = look();
   // What slides in, or lies under something that slides out, is pressed once it has stood free for a while.
-  for (let since = performance.now(); performance.now() < Math.min(since + %d, until); ) {
+  // In frames too: on a busy machine few are drawn in that time, and what moves has not begun to.
+  for (let since = performance.now(), frames = 0; performance.now() < until; frames++) {
+    if (performance.now() > since + %d && frames >= %d) break;
     await frame();
     const now = look();
-    if (!now.isHit || String(now.box) !== String(seen.box) || isMoving()) since = performance.now();
+    if (!now.isHit || String([now.box, now.page]) !== String([seen.box, seen.page]) || isMoving()) {
+      since = performance.now();
+      frames = 0;
+    }
     seen = now;
   }
   return {...seen, key: probe.nameOf(element)};
@@ -161,7 +168,7 @@ class Visit:
         await place.wait_for(state="visible")
         element = await place.element_handle()
         assert element is not None
-        found = await element.evaluate(_AIM % (build_probe(), STILL_MS), [*target.at, STILL_TIMEOUT_MS])
+        found = await element.evaluate(_AIM % (build_probe(), STILL_MS, STILL_FRAMES), [*target.at, STILL_TIMEOUT_MS])
         assert found["isHit"], f"{target} is covered by {found['hit']}"
         name = await self._name_in_frame(target) if target.frame else found["key"]
         offset = await element.evaluate(_FRAME_OFFSET)
