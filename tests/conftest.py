@@ -16,7 +16,7 @@ from typing import TypeVar
 import asyncpg
 import pytest
 import pytest_asyncio
-from find_browser import find_engine
+from find_browser import find_browser, find_engine
 from playwright.async_api import Browser, async_playwright
 
 from collector import db
@@ -114,20 +114,26 @@ async def pool(postgres_url: str) -> AsyncIterator["asyncpg.Pool[asyncpg.Record]
 @pytest_asyncio.fixture(scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     """A real Chromium as visitors have it; open a context of your own in it, which is a fresh profile, and close it."""
-    async with _launch_chromium(VISITOR_FLAGS) as browser:
+    async with _launch_chromium(find_engine(), VISITOR_FLAGS) as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(scope="session")
+async def whole_chromium() -> AsyncIterator[Browser]:
+    """The same with what is around the engine: windows that come to the front, a pointer that is nowhere at first."""
+    async with _launch_chromium(find_browser(), VISITOR_FLAGS) as browser:
         yield browser
 
 
 @pytest_asyncio.fixture
 async def driven_chromium() -> AsyncIterator[Browser]:
     """A headless Chromium that says what it is, as crawlers drive it."""
-    async with _launch_chromium([]) as browser:
+    async with _launch_chromium(find_engine(), []) as browser:
         yield browser
 
 
 @asynccontextmanager
-async def _launch_chromium(flags: list[str]) -> AsyncIterator[Browser]:
-    path = find_engine()
+async def _launch_chromium(path: str | None, flags: list[str]) -> AsyncIterator[Browser]:
     if path is None:
         _refuse("no Chromium on PATH or in Playwright's cache; install one or set JALKI_TEST_CHROMIUM")
     async with async_playwright() as playwright:

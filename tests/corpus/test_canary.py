@@ -42,7 +42,7 @@ FIELDS = {
     "input[name=ignored-field]": "ignored_name",
     "#host input": "shadow_note",
 }
-REST = "new Promise((done) => setTimeout(() => requestIdleCallback(done), 1000))"
+REST = "new Promise((done) => setTimeout(() => requestIdleCallback(done, {timeout: 500}), 1000))"
 """So long what was selected last stands, for it is told only once it does."""
 PRESSED = "a, h1, h2, h3, section > p, img, label, summary, button, #host h3, #host button, select"
 TABLES = "select format('%I.%I', schemaname, tablename) from pg_tables where schemaname !~ '^(pg_|information_schema)'"

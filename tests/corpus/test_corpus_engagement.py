@@ -17,10 +17,10 @@ IDLE_MS = 5_600
 AWAY_MS = 1_200
 
 
-async def test_engaged_time_is_what_the_script_spent(chromium: Browser, site: CorpusSite) -> None:
+async def test_engaged_time_is_what_the_script_spent(whole_chromium: Browser, site: CorpusSite) -> None:
     """Reading counts, idling beyond five seconds and another window in front do not, whatever moves on the page."""
     pages = (ARTICLE, STICKY, SLIDER, COUNTDOWN, WIDGETS, TODO, EDITOR)
-    found = await side_by_side(*(_spend(site, chromium, page) for page in pages), at_once=len(pages))
+    found = await side_by_side(*(_spend(site, whole_chromium, page) for page in pages), at_once=len(pages))
     misses = {
         page.name: watch.misses(arrivals.engaged_ms()) for page, (watch, arrivals) in zip(pages, found, strict=True)
     }

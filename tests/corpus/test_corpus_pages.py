@@ -187,10 +187,10 @@ async def test_sections_are_those_that_a_reader_would_name(looks: dict[str, Look
 
 @pytest.mark.parametrize("page", [ARTICLE, STICKY, TYPOGRAPHY], ids=lambda page: page.name)
 async def test_moves_lie_on_the_path_and_on_the_element_beneath(
-    chromium: Browser, site: CorpusSite, page: CorpusPage
+    whole_chromium: Browser, site: CorpusSite, page: CorpusPage
 ) -> None:
     """At no more than ten a second, each at its place on the page and inside the element there."""
-    async with visiting(site, chromium, page.path, WINDOW) as visit:
+    async with visiting(site, whole_chromium, page.path, WINDOW) as visit:
         await visit.page.wait_for_selector(page.ready)
         await _wander(visit.page)
         await visit.arrivals.wait_for(lambda came: len(came.moves()) >= FEWEST_MOVES)
