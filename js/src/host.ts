@@ -67,7 +67,7 @@ export type Offer = readonly [
   look: () => readonly [(element: Element) => Key, ReadonlyMap<Key, Measured>, readonly Element[]],
   addSignal: AddSignal,
   takeClick: AddPlace,
-  addMove: (element: Element, place: Place) => void,
+  addMove: (element: Element, place: Place, atMs: number) => void,
   act: (atMs: number) => void,
   openBatch: () => Batch,
   push: (batch: Batch) => void,
@@ -91,7 +91,7 @@ export interface Host extends Site {
   readonly signal: AddSignal;
   /** Records a click, a place of the pointer or an act that the core cannot see: in a frame, of a video. */
   readonly click: AddPlace;
-  move(element: Element, place: Place): void;
+  move(element: Element, place: Place, atMs: number): void;
   act(atMs: number): void;
   /** The sections of the present view, as last measured. */
   sections(): readonly Section[];

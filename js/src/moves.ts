@@ -1,28 +1,53 @@
-/** Moves of a mouse or pen: at most ten places a second, the last of each tenth, read in a frame. */
+/** Moves of a mouse or pen: the last place of each tenth of a second, noted as it comes and read some at a time. */
 import { pressedElement } from './element';
 import { after, guarded, listen } from './guard';
 import { isIgnored, type Place, placeIn } from './screen';
 
-/** Pause between two places, ms. */
-const PAUSE_MS = 100;
+/** There is one place in so long, ms. */
+const PLACE_MS = 100;
+/** Places are read so long after the first of them, ms: that shares the cost, and little moves meanwhile. */
+const READ_MS = 1000;
 
-/** Watches one window; calls `emit` with each place and the element beneath it. */
-export function observeMoves(emit: (element: Element, place: Place) => void, target: EventTarget = window): void {
-  let latest: PointerEvent | undefined;
-  let beneath: Element;
-  const take = guarded(() => {
-    const element = pressedElement(beneath);
-    if (latest && !isIgnored(beneath)) emit(element, placeIn(element, latest));
-    latest = undefined;
+/**
+ * Watches one window; calls `hear` at the first move of each place, and `emit` for each place of a mouse or pen with the element
+ * beneath it and when it began, on the clock of the window. Returns what reads the places that were noted.
+ */
+export function observeMoves(
+  emit: (element: Element, place: Place, atMs: number) => void,
+  hear: (atMs: number) => void,
+  target: EventTarget = window,
+): () => void {
+  let places: [atMs: number, event: PointerEvent, beneath: Element][] = [];
+  let begunAt = -PLACE_MS;
+  let timer = 0;
+  const read = guarded(() => {
+    const taken = places;
+    places = [];
+    timer = 0;
+    for (const [atMs, event, beneath] of taken)
+      if (event.pointerType !== 'touch' && !isIgnored(beneath)) {
+        const element = pressedElement(beneath);
+        emit(element, placeIn(element, event), atMs);
+      }
   });
   listen(
     'pointermove',
     (event: PointerEvent) => {
-      if (!event.isTrusted || event.pointerType === 'touch') return;
-      if (!latest) after(PAUSE_MS, () => requestAnimationFrame(take));
-      latest = event;
-      beneath = event.composedPath()[0] as Element;
+      if (!event.isTrusted) return;
+      // To ask for the time takes half as long as all the rest.
+      const { timeStamp } = event;
+      const nextAt = begunAt + PLACE_MS;
+      // Where the place was read already, this one stands for the next.
+      if (timeStamp >= nextAt || !places.pop()) {
+        begunAt = Math.max(timeStamp, nextAt);
+        hear(timeStamp);
+      }
+      timer ||= after(READ_MS, read);
+      const beneath = event.target as Element;
+      // The path is made anew for each that asks; only in shadows does it say more.
+      places.push([begunAt, event, (beneath.shadowRoot ? event.composedPath()[0] : beneath) as Element]);
     },
     target,
   );
+  return read;
 }

@@ -29,11 +29,15 @@ export function isIgnored(element: Element): boolean {
   return isWithin(element, '[data-jalki-ignore]');
 }
 
-/** Returns where in `element` and on the page a point of its window lies; its centre, where there is none. A layout read. */
-export function placeIn(element: Element, point?: MouseEvent): Place {
+/**
+ * Returns where in `element` and on the page an event was, wherever its document has been scrolled since; without an event the
+ * element's centre. A layout read.
+ */
+export function placeIn(element: Element, event?: MouseEvent): Place {
   const { left, top, width, height } = element.getBoundingClientRect();
-  const x = point ? point.clientX - left : width / 2;
-  const y = point ? point.clientY - top : height / 2;
+  const view = event?.view as Window;
+  const x = event ? event.pageX - view.scrollX - left : width / 2;
+  const y = event ? event.pageY - view.scrollY - top : height / 2;
   return [
     Math.round(left + x + scrollX),
     Math.round(top + y + scrollY),

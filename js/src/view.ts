@@ -106,9 +106,9 @@ export function addClick(element: Element, [x, y, fx, fy, w, h]: Place, kind: nu
   add(clicks, [sinceBegun(at), entry(key), noteGeometry(), x, y, fx, fy, w, h, kind, nth]);
 }
 
-/** Takes a place of the pointer. */
-export function addMove(element: Element, [x, y, fx, fy]: Place): void {
-  add(moves, [sinceBegun(), x, y, entry(identify(element)), fx, fy]);
+/** Takes a place where the pointer was from `at` on, on `clockMs`; what was before the view is nobody's. */
+export function addMove(element: Element, [x, y, fx, fy]: Place, at = clockMs()): void {
+  if (at >= begunAt) add(moves, [sinceBegun(at), x, y, entry(identify(element)), fx, fy]);
 }
 
 /** Takes a signal of something at `at`, on `clockMs`; what became of a click of the view before is nobody's. */
@@ -168,7 +168,12 @@ function report(): void {
   push({
     ...openBatch(),
     c: columns('t,e,g,x,y,fx,fy,w,h,k,n', clicks, 1),
-    m: columns('t,x,y,e,fx,fy', moves, 3),
+    // Those of a frame are read at another time.
+    m: columns(
+      't,x,y,e,fx,fy',
+      moves.sort(([a], [b]) => (a as number) - (b as number)),
+      3,
+    ),
     f: columns('t,k,e,v,w,s', signals, 0),
     s: s[0] && s,
   });

@@ -1,11 +1,11 @@
 /** One visit to one document: what the visitor does, and when a view begins and ends. */
 import { noteAct, settle } from './acts';
 import { observeClicks } from './clicks';
-import { pressedElement } from './element';
 import { after, listen, whenIdle } from './guard';
 import type { News } from './host';
+import { observeMoves } from './moves';
 import { observeResponses } from './responses';
-import { clockMs, isIgnored, isVisible, navigation, type Place, placeIn } from './screen';
+import { clockMs, isVisible, navigation, type Place } from './screen';
 import { findSections, sections } from './sections';
 import { HASH_ROUTES, site } from './site';
 import {
@@ -30,8 +30,11 @@ import {
 } from './view';
 import { LOAD, PRERENDER, RESTORE, ROUTE } from './wire';
 
-/** What the visitor does is looked at in such steps, ms: the pause between two places of the pointer. */
-const STEP_MS = 100;
+/** While the visitor acts, what depends on the time is seen to so often, ms, and the address where nothing tells of routes. */
+const STEP_MS = 1000;
+const ROUTE_MS = 100;
+/** While the page is scrolled, what is in view is looked at so often, ms. */
+const LOOK_MS = 100;
 /** A scroll this soon after a visitor's input is theirs, ms: scripts scroll too, and `isTrusted` says nothing of it. */
 const INPUT_MS = 1500;
 /** A scroll that goes on without a longer gap, ms, is the momentum of the one before, */
@@ -67,12 +70,8 @@ let inputAt = -MOMENTUM_MS;
 let pressedAt = 0;
 let scrolledAt = 0;
 let stepTimer = 0;
-let isScrolled = false;
-/** The place of the pointer that is yet to be taken, and what lies there. */
-let moved: PointerEvent | undefined;
-let beneath: Element;
-/** How far the page was scrolled then, px. */
-let movedTop: number;
+let lookTimer = 0;
+let readMoves: () => void;
 let measureTimer = 0;
 let watchClick: (element: Element, place: Place, atMs: number) => void;
 
@@ -94,14 +93,9 @@ export function observeVisit(params: readonly string[], hear: (...news: News) =>
     inputAt = pressedAt = timeStamp;
     act(timeStamp);
   });
-  listen('pointermove', (event: PointerEvent) => {
-    if (!event.isTrusted) return;
-    inputAt = event.timeStamp;
-    act(inputAt);
-    if (event.pointerType === 'touch') return;
-    moved = event;
-    movedTop = event.pageY - event.clientY;
-    beneath = event.composedPath()[0] as Element;
+  readMoves = observeMoves(addMove, (atMs) => {
+    inputAt = atMs;
+    act(atMs);
   });
   listen('scroll', ({ target, timeStamp }) => {
     const isMomentum = timeStamp - scrolledAt <= CHAIN_MS && timeStamp - inputAt <= MOMENTUM_MS;
@@ -109,9 +103,12 @@ export function observeVisit(params: readonly string[], hear: (...news: News) =>
       scrolledAt = timeStamp;
       act(timeStamp);
     }
-    isScrolled = true;
     noteDepth();
-    planStep();
+    lookTimer ||= after(LOOK_MS, () => {
+      lookTimer = 0;
+      look();
+      plan();
+    });
     if (target !== document) remeasure();
   });
   watchClick = observeResponses(addSignal);
@@ -120,7 +117,7 @@ export function observeVisit(params: readonly string[], hear: (...news: News) =>
     settle();
     show();
     if (isVisible() && type !== 'pagehide') return;
-    tell('end');
+    end();
     flush(true);
   });
   listen('pageshow', ({ persisted }: PageTransitionEvent) => {
@@ -146,23 +143,10 @@ export function takeClick(element: Element, place: Place, kind: number): void {
 /** Takes an act of the visitor at `at`, on `clockMs`. */
 export function act(at: number): void {
   if (noteAct(at)) wake();
-  planStep();
-}
-
-function planStep(): void {
-  if (stepTimer) return;
-  stepTimer = after(STEP_MS, () => {
+  stepTimer ||= after(navigation ? STEP_MS : ROUTE_MS, () => {
     stepTimer = 0;
     wake();
     if (!navigation) onRoute();
-    if (isScrolled) look();
-    isScrolled = false;
-    // Where the page was scrolled since, something else lies there.
-    if (moved && Math.abs(movedTop - scrollY) < 1 && !isIgnored(beneath)) {
-      const element = pressedElement(beneath);
-      addMove(element, placeIn(element, moved));
-    }
-    moved = undefined;
     plan();
   });
 }
@@ -181,7 +165,7 @@ function onRoute(): void {
 /** Ends the view, which is none where it was but a step on the way, and begins the next. */
 function next(how: number, isRoute: boolean): void {
   if (isOpen) {
-    tell('end');
+    end();
     if (!isRoute || acted[0] || clockMs() - begunAt >= REDIRECT_MS) {
       beginning = how;
       isRouted = isRoute;
@@ -190,6 +174,12 @@ function next(how: number, isRoute: boolean): void {
     closeView();
   }
   show();
+}
+
+/** All that was seen of the view is to be said now. */
+function end(): void {
+  readMoves();
+  tell('end');
 }
 
 function show(): void {

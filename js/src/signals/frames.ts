@@ -12,7 +12,7 @@ import { host } from './desk';
 
 /** Documents that are looked into, of one page. */
 const MAX_FRAMES = 50;
-const ACTS = 'pointerdown pointermove keydown touchstart touchmove wheel click';
+const ACTS = 'pointerdown keydown touchstart touchmove wheel click';
 
 let count = 0;
 const known = new WeakSet<Document>();
@@ -51,7 +51,16 @@ function record(inside: Document, frame: Element): void {
   };
   observeClicks((element, place, kind) => host.click(element, placed(place), kind), inside);
   observeButtons(inside, placed);
-  observeMoves((element, place) => host.move(element, placed(place)), inside);
+  // The clock of a window begins with its document.
+  const laterMs = (inside.defaultView as Window).performance.timeOrigin - performance.timeOrigin;
+  const readMoves = observeMoves(
+    (element, place, atMs) => host.move(element, placed(place), atMs + laterMs),
+    (atMs) => host.act(atMs + laterMs),
+    inside,
+  );
+  host.watch((...[name]) => {
+    if (name === 'end') readMoves();
+  });
   listen(
     ACTS,
     ({ isTrusted }) => {
