@@ -45,6 +45,19 @@ export function after(ms: number, work: () => void): number {
   return setTimeout(guarded(work), ms);
 }
 
+/** Returns what has `work` done once after the given ms, unless that is under way already. */
+export function paced(work: () => void): (ms: number) => void {
+  let isDue = false;
+  return (ms) => {
+    if (isDue) return;
+    isDue = true;
+    after(ms, () => {
+      isDue = false;
+      work();
+    });
+  };
+}
+
 /** Calls `work` once when the browser has nothing better to do, at the latest after half a second; Safari cannot tell when that is. */
 export function whenIdle(work: () => void): void {
   (window.requestIdleCallback ?? setTimeout)(guarded(work), { timeout: 500 } as never);

@@ -1,6 +1,6 @@
 /** Moves of a mouse or pen: the last place of each tenth of a second, noted as it comes and read some at a time. */
 import { pressedElement } from './element';
-import { after, guarded, listen } from './guard';
+import { listen, paced } from './guard';
 import { isIgnored, type Place, placeIn } from './screen';
 
 /** There is one place in so long, ms. */
@@ -19,17 +19,16 @@ export function observeMoves(
 ): () => void {
   let places: [atMs: number, event: PointerEvent, beneath: Element][] = [];
   let begunAt = -PLACE_MS;
-  let timer = 0;
-  const read = guarded(() => {
+  const read = () => {
     const taken = places;
     places = [];
-    timer = 0;
     for (const [atMs, event, beneath] of taken)
       if (event.pointerType !== 'touch' && !isIgnored(beneath)) {
         const element = pressedElement(beneath);
         emit(element, placeIn(element, event), atMs);
       }
-  });
+  };
+  const readSoon = paced(read);
   listen(
     'pointermove',
     (event: PointerEvent) => {
@@ -42,7 +41,7 @@ export function observeMoves(
         begunAt = Math.max(timeStamp, nextAt);
         hear(timeStamp);
       }
-      timer ||= after(READ_MS, read);
+      readSoon(READ_MS);
       const beneath = event.target as Element;
       // The path is made anew for each that asks; only in shadows does it say more.
       places.push([begunAt, event, (beneath.shadowRoot ? event.composedPath()[0] : beneath) as Element]);

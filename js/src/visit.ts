@@ -1,7 +1,7 @@
 /** One visit to one document: what the visitor does, and when a view begins and ends. */
 import { noteAct, settle } from './acts';
 import { observeClicks } from './clicks';
-import { after, listen, whenIdle } from './guard';
+import { after, listen, paced, whenIdle } from './guard';
 import type { News } from './host';
 import { observeMoves } from './moves';
 import { observeResponses } from './responses';
@@ -69,10 +69,7 @@ let actedUnixMs: number;
 let inputAt = -MOMENTUM_MS;
 let pressedAt = 0;
 let scrolledAt = 0;
-let stepTimer = 0;
-let lookTimer = 0;
 let readMoves: () => void;
-let measureTimer = 0;
 let watchClick: (element: Element, place: Place, atMs: number) => void;
 
 /** Begins to observe; `params`: parameters of the query that are part of a page's address. */
@@ -104,11 +101,7 @@ export function observeVisit(params: readonly string[], hear: (...news: News) =>
       act(timeStamp);
     }
     noteDepth();
-    lookTimer ||= after(LOOK_MS, () => {
-      lookTimer = 0;
-      look();
-      plan();
-    });
+    lookSoon(LOOK_MS);
     if (target !== document) remeasure();
   });
   watchClick = observeResponses(addSignal);
@@ -143,13 +136,19 @@ export function takeClick(element: Element, place: Place, kind: number): void {
 /** Takes an act of the visitor at `at`, on `clockMs`. */
 export function act(at: number): void {
   if (noteAct(at)) wake();
-  stepTimer ||= after(navigation ? STEP_MS : ROUTE_MS, () => {
-    stepTimer = 0;
-    wake();
-    if (!navigation) onRoute();
-    plan();
-  });
+  step(navigation ? STEP_MS : ROUTE_MS);
 }
+
+const step = paced(() => {
+  wake();
+  if (!navigation) onRoute();
+  plan();
+});
+
+const lookSoon = paced(() => {
+  look();
+  plan();
+});
 
 /** By the clock on the wall: the page's may stand still while a computer sleeps. */
 function wake(): void {
@@ -210,13 +209,13 @@ function readOutline(): string {
 
 /** Has the sections found and measured, the first time at once. */
 function remeasure(): void {
-  if (measureTimer) return;
-  measureTimer = after(sections.size ? QUIET_MS : 0, () =>
-    whenIdle(() => {
-      measureTimer = 0;
-      if (!isStanding || !document.body) return;
-      findSections();
-      look();
-    }),
-  );
+  measure(sections.size ? QUIET_MS : 0);
 }
+
+const measure = paced(() =>
+  whenIdle(() => {
+    if (!isStanding || !document.body) return;
+    findSections();
+    look();
+  }),
+);
