@@ -51,7 +51,8 @@ async (element, [xFrac, yFrac, timeoutMs]) => {
   };
   element.scrollIntoView({block: 'center', inline: 'nearest', behavior: 'instant'});
   const until = performance.now() + timeoutMs;
-  const isMoving = () => document.getAnimations().some(({playState, effect}) =>
+  // Those of jQuery are its own: an accordion stands still while they run, and jumps once at their end.
+  const isMoving = () => window.jQuery?.timers?.length > 0 || document.getAnimations().some(({playState, effect}) =>
     playState === 'running' && effect?.target?.contains(element));
   let seen = look();
   // What slides in, or lies under something that slides out, is pressed once it has stood free for a while.
