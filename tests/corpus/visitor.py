@@ -49,7 +49,8 @@ async (element, [xFrac, yFrac, timeoutMs]) => {
     const page = document.documentElement.scrollHeight;
     return {box: [left, top, width, height], page, isHit: isPartOf(hit), hit: hit?.outerHTML.slice(0, 160) ?? ''};
   };
-  element.scrollIntoView({block: 'center', inline: 'nearest', behavior: 'instant'});
+  const show = () => element.scrollIntoView({block: 'center', inline: 'nearest', behavior: 'instant'});
+  show();
   const until = performance.now() + timeoutMs;
   // Those of jQuery are its own: an accordion stands still while they run, and jumps once at their end.
   const isMoving = () => window.jQuery?.timers?.length > 0 || document.getAnimations().some(({playState, effect}) =>
@@ -61,6 +62,8 @@ async (element, [xFrac, yFrac, timeoutMs]) => {
     if (performance.now() > since + %d && frames >= %d) break;
     await frame();
     const now = look();
+    // A turn of the wheel may have gone on after it was shown.
+    if (!now.isHit && String(now.box) === String(seen.box)) show();
     if (!now.isHit || String([now.box, now.page]) !== String([seen.box, seen.page]) || isMoving()) {
       since = performance.now();
       frames = 0;
