@@ -39,6 +39,8 @@ async def pause(page: Page, frames: int = 1, ms: int = 0) -> None:
         """async ([frames, ms]) => {
             for (let i = 0; i < frames; i++) await new Promise((done) => requestAnimationFrame(done));
             await new Promise((done) => setTimeout(done, ms));
+            // What was due by then may wait for an idle moment, half a second at most, and comes before this.
+            if (ms) await new Promise((done) => requestIdleCallback(done, {timeout: 600}));
         }""",
         [frames, ms],
     )
