@@ -10,7 +10,7 @@ const READ_MS = 1000;
 
 /**
  * Watches one window; calls `hear` at the first move of each place, and `emit` for each place of a mouse or pen with the element
- * beneath it and when it began, on the clock of the window. Returns what reads the places that were noted.
+ * beneath it and when it ended, on the clock of the window. Returns what reads the places that were noted.
  */
 export function observeMoves(
   emit: (element: Element, place: Place, atMs: number) => void,
@@ -18,7 +18,7 @@ export function observeMoves(
   target: EventTarget = window,
 ): () => void {
   let places: [atMs: number, event: PointerEvent, beneath: Element][] = [];
-  let begunAt = -PLACE_MS;
+  let endsAt = 0;
   const read = () => {
     const taken = places;
     places = [];
@@ -35,16 +35,15 @@ export function observeMoves(
       if (!event.isTrusted) return;
       // To ask for the time takes half as long as all the rest.
       const { timeStamp } = event;
-      const nextAt = begunAt + PLACE_MS;
       // Where the place was read already, this one stands for the next.
-      if (timeStamp >= nextAt || !places.pop()) {
-        begunAt = Math.max(timeStamp, nextAt);
+      if (timeStamp >= endsAt || !places.pop()) {
+        endsAt = Math.max(timeStamp, endsAt) + PLACE_MS;
         hear(timeStamp);
       }
       readSoon(READ_MS);
       const beneath = event.target as Element;
       // The path is made anew for each that asks; only in shadows does it say more.
-      places.push([begunAt, event, (beneath.shadowRoot ? event.composedPath()[0] : beneath) as Element]);
+      places.push([endsAt, event, (beneath.shadowRoot ? event.composedPath()[0] : beneath) as Element]);
     },
     target,
   );

@@ -106,7 +106,7 @@ export function addClick(element: Element, [x, y, fx, fy, w, h]: Place, kind: nu
   add(clicks, [sinceBegun(at), entry(key), noteGeometry(), x, y, fx, fy, w, h, kind, nth]);
 }
 
-/** Takes a place where the pointer was from `at` on, on `clockMs`; what was before the view is nobody's. */
+/** Takes a place where the pointer was by `at`, on `clockMs`; what was before the view is nobody's. */
 export function addMove(element: Element, [x, y, fx, fy]: Place, at = clockMs()): void {
   if (at >= begunAt) add(moves, [sinceBegun(at), x, y, entry(identify(element)), fx, fy]);
 }

@@ -27,8 +27,6 @@ OTHERS = (
 _others = cycle(OTHERS)
 WINDOWS = {page.name: OTHERS if IS_FULL else (next(_others),) for page in PAGES}
 ROUNDING_PX = 1.0
-FRAME_ROUNDING_PX = 1.5
-"""Browsers tell whole px, and a frame may begin at a part of one."""
 SETTLING_PX = 4.0
 """Buttons grow by this much when they get the focus, and dialogs after they seem to stand."""
 
@@ -81,8 +79,7 @@ def _faults(made: MadeClick, click: Click) -> list[str]:
         faults.append(f"on {click.key} instead of {made.key}")
     if (click.pointer, click.button) != (made.means & 3, made.means >> 2 & 3):
         faults.append("by other means")
-    rounding_px = FRAME_ROUNDING_PX if "iframe>" in made.key else ROUNDING_PX
-    if max(abs(click.x_px - made.x_px), abs(click.y_px - made.y_px)) > rounding_px:
+    if max(abs(click.x_px - made.x_px), abs(click.y_px - made.y_px)) > ROUNDING_PX:
         faults.append("at another place of the page")
     if _is_off(click.x_frac, made.x_frac, made.w_px) or _is_off(click.y_frac, made.y_frac, made.h_px):
         faults.append("at another place of the element")

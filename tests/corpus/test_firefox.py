@@ -16,8 +16,6 @@ from .snippet_build import build_probe
 WIDTH, HEIGHT = 1200, 800
 MOVES = ((200, 150), (700, 400), (420, 620))
 MOVE_MS = 500
-PLACE_MS = 100
-"""A place is the last of so long a time, and may come after a click in it."""
 AWAY_MS = 1_200
 PRESSES = ((".uk-article-title a", 1), (".uk-article-title a", 2), ("a.uk-button-text", 7))
 LOOK = "(() => { const element = document.querySelectorAll('%s')[%d]; %s return look(element); })()"
@@ -93,7 +91,7 @@ def _assert_moves(arrivals: Arrivals) -> None:
     moves = [
         move
         for move in arrivals.moves()
-        if move.at_ms < first.at_ms - PLACE_MS and (move.x_px, move.y_px) != (first.x_px, first.y_px)
+        if move.at_ms < first.at_ms and (move.x_px, move.y_px) != (first.x_px, first.y_px)
     ]
     assert len(moves) >= len(MOVES)
     assert path_faults(moves, [(0, 0), *MOVES]) == []

@@ -16,7 +16,7 @@ from .snippet_build import build_probe
 STILL_TIMEOUT_MS = 20_000
 STILL_MS = 120
 STILL_FRAMES = 8
-"""What has not moved for so long stands."""
+"""What has not moved for so long, and in so many frames, stands."""
 
 # Links that leave and forms that send would end the visit; the page's own listeners all come first.
 _STAY = """

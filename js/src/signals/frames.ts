@@ -47,7 +47,8 @@ export function observeFrames(root: Document, enter: (frame: Document) => void):
 function record(inside: Document, frame: Element): void {
   const placed = ([x, y, ...within]: Place): Place => {
     const [left, top] = originOf(frame);
-    return [left + x, top + y, ...within];
+    // A browser cuts what it tells to whole px, so the sum is too small, if anything: rounded up it is off by less than one.
+    return [Math.ceil(left + x), Math.ceil(top + y), ...within];
   };
   observeClicks((element, place, kind) => host.click(element, placed(place), kind), inside);
   observeButtons(inside, placed);
@@ -75,5 +76,5 @@ function originOf(frame: Element): [number, number] {
   const { left, top } = frame.getBoundingClientRect();
   const around = frame.ownerDocument.defaultView?.frameElement;
   const [x, y] = around ? originOf(around) : [0, 0];
-  return [Math.round(x + left + frame.clientLeft), Math.round(y + top + frame.clientTop)];
+  return [x + left + frame.clientLeft, y + top + frame.clientTop];
 }
